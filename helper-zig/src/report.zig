@@ -1,0 +1,79 @@
+//! The helper's one way to fail: `hb: <what> : <why>; <what to do>`, once, where it happened.
+//!
+//! `check` unwraps a `sys.Result`, printing on error, so callers are pure `try`. Whoever catches
+//! `error.Reported` prints nothing more. The exit statuses are docker's.
+
+const std = @import("std");
+const sys = @import("sys.zig");
+const hints = @import("hints.zig");
+
+/// The failure has been printed already.
+pub const Error = error{Reported};
+
+/// hb itself failed before the payload ran.
+pub const exit_hb_failed: u8 = 125;
+/// The payload exists and cannot be executed.
+pub const exit_not_executable: u8 = 126;
+/// The payload does not exist.
+pub const exit_not_found: u8 = 127;
+
+/// Where messages go. The container's side points it at a copy of hb's own stderr, because its
+/// descriptor 2 may by then be the payload's.
+pub var fd: sys.Fd = 2;
+
+const message_bytes_max = 8192;
+
+/// The value in `outcome`, or one line naming the step, its object and the errno.
+pub fn check(outcome: anytype, comptime format: []const u8, args: anytype) Error!Ok(@TypeOf(outcome)) {
+    switch (outcome) {
+        .ok => |value| return value,
+        .err => |errno| {
+            failErrno(errno, format, args);
+            return error.Reported;
+        },
+    }
+}
+
+/// Prints the step and the errno in words, with advice where hints.zig has some.
+pub fn failErrno(errno: sys.E, comptime format: []const u8, args: anytype) void {
+    var buffer: [message_bytes_max]u8 = undefined;
+    const what = print(&buffer, format, args);
+    if (hints.advice(what, errno)) |hint| {
+        line("{s}: {s}; {s}", .{ what, hints.words(errno), hint });
+    } else {
+        line("{s}: {s}", .{ what, hints.words(errno) });
+    }
+}
+
+/// Prints a failure that has no errno. Returns the error, for `return report.fail(...)`.
+pub fn fail(comptime format: []const u8, args: anytype) Error {
+    line(format, args);
+    return error.Reported;
+}
+
+/// A notice: something weaker than asked for, and what it costs.
+pub fn notice(comptime format: []const u8, args: anytype) void {
+    line("notice: " ++ format, args);
+}
+
+fn line(comptime format: []const u8, args: anytype) void {
+    var buffer: [message_bytes_max]u8 = undefined;
+    var text: [message_bytes_max + 8]u8 = undefined;
+    const message = print(&buffer, format, args);
+    const whole = print(&text, "hb: {s}\n", .{message});
+    for (whole[0 .. whole.len - 1]) |*byte| {
+        // Names come from images and layers; they must not drive the user's terminal.
+        if (byte.* < 0x20 or byte.* == 0x7f) byte.* = '?';
+    }
+    whole[whole.len - 1] = '\n';
+    _ = sys.writeAll(fd, whole);
+}
+
+/// Formats into `buffer`, cutting what does not fit.
+fn print(buffer: []u8, comptime format: []const u8, args: anytype) []u8 {
+    return std.fmt.bufPrint(buffer, format, args) catch buffer;
+}
+
+fn Ok(comptime Outcome: type) type {
+    return @FieldType(Outcome, "ok");
+}

@@ -1,0 +1,162 @@
+/**
+ * The plan: everything the helper needs to become one container, decided before it exists.
+ *
+ * It is an OCI runtime-spec 1.2 `config.json` (the standard's own words for process, root, mounts
+ * and linux.*) plus one extra top-level object, `hb`, for what the spec lacks. Other runtimes
+ * ignore unknown fields, so a plan is also a valid bundle config. `helper-zig/src/plan.zig` is its
+ * twin: a key is added to both or to neither (tests/tidy.test.ts compares them).
+ */
+
+export interface Plan {
+  readonly ociVersion: string;
+  readonly process: Process;
+  readonly root: Root;
+  readonly hostname: string;
+  readonly mounts: readonly Mount[];
+  readonly linux: Linux;
+  readonly hb: Extension;
+}
+
+export interface Process {
+  /** A pseudo-terminal from the container's own devpts (`-t`). */
+  readonly terminal: boolean;
+  readonly user: User;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly capabilities: Capabilities;
+  readonly rlimits: readonly Rlimit[];
+  readonly noNewPrivileges: boolean;
+}
+
+/** Numeric, as the spec has it. `hb run` leaves it at 0:0 and lets `hb.user` decide. */
+export interface User {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+}
+
+/** Names as `CAP_CHOWN`. */
+export interface Capabilities {
+  readonly bounding: readonly string[];
+  readonly effective: readonly string[];
+  readonly inheritable: readonly string[];
+  readonly permitted: readonly string[];
+  readonly ambient: readonly string[];
+}
+
+/** `type` is `RLIMIT_NOFILE` and so on; a limit above the caller's own hard limit is lowered to it. */
+export interface Rlimit {
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** `path`: where the root is assembled (an overlay's mount point), or a plain directory. */
+export interface Root {
+  readonly path: string;
+  readonly readonly: boolean;
+}
+
+/**
+ * One mount, in order. `type` is `bind` or a file system type; `options` are mount(8)'s: flags
+ * (`ro nosuid nodev noexec rbind rprivate …`), the rest file system data (`size=64m`, `mode=1777`).
+ */
+export interface Mount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+export interface Linux {
+  /** Empty: no user namespace (root). */
+  readonly uidMappings: readonly IdMapping[];
+  readonly gidMappings: readonly IdMapping[];
+  /** A namespace listed here is new. */
+  readonly namespaces: readonly Namespace[];
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  /** Absent: unconfined. */
+  readonly seccomp?: Seccomp;
+}
+
+export interface IdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
+export type NamespaceType = "user" | "mount" | "pid" | "network" | "ipc" | "uts" | "cgroup";
+
+export interface Namespace {
+  readonly type: NamespaceType;
+}
+
+/** runtime-spec `linux.seccomp`: conditions on capabilities and kernels are resolved already. */
+export interface Seccomp {
+  readonly defaultAction: string;
+  readonly defaultErrnoRet?: number;
+  readonly architectures: readonly string[];
+  readonly syscalls: readonly SyscallRule[];
+}
+
+export interface SyscallRule {
+  readonly names: readonly string[];
+  readonly action: string;
+  readonly errnoRet?: number;
+  readonly args?: readonly SyscallArg[];
+}
+
+export interface SyscallArg {
+  readonly index: number;
+  readonly value: number;
+  readonly valueTwo?: number;
+  readonly op: string;
+}
+
+/** What the runtime-spec has no word for. */
+export interface Extension {
+  /** The container's directory in the store; the supervisor makes, locks and removes it. */
+  readonly container: ContainerDirectory;
+  /** Absent: `root.path` is a plain directory, used in place. */
+  readonly overlay?: Overlay;
+  /** Files bind-mounted over the image's own, from memory: /etc/hosts and its like. */
+  readonly files: readonly PlannedFile[];
+  /** docker's USER: `name|uid[:group|gid]`, looked up in the container; empty means root. */
+  readonly user: string;
+  /** `--group-add`: names or numbers. */
+  readonly groupAdd: readonly string[];
+  /** Image VOLUMEs: made where missing, writable also under a read-only root. */
+  readonly volumes: readonly string[];
+  /** Set-user-ID programs that write id maps; absent: the supervisor writes them itself. */
+  readonly idTools?: IdTools;
+  /** `-i`: standard input reaches the payload; otherwise it reads /dev/null. */
+  readonly interactive: boolean;
+  /** `--init`: the helper is pid 1, reaps and forwards signals. */
+  readonly init: boolean;
+}
+
+export interface ContainerDirectory {
+  readonly id: string;
+  readonly directory: string;
+  /** `--rm=false`: the writable layer outlives the run. */
+  readonly keep: boolean;
+}
+
+/** `lowerdirs`: absolute, the topmost first, no duplicates; upperdir and workdir are in the container's directory. */
+export interface Overlay {
+  readonly lowerdirs: readonly string[];
+  /** overlay's marks are in `user.overlay.*` (rootless), not `trusted.overlay.*`. */
+  readonly userxattr: boolean;
+}
+
+export interface PlannedFile {
+  readonly destination: string;
+  readonly content: string;
+}
+
+export interface IdTools {
+  readonly newuidmap: string;
+  readonly newgidmap: string;
+}
