@@ -1,0 +1,223 @@
+/**
+ * Image records: which manifest and which layers a reference means on a platform.
+ *
+ * One small JSON file per reference and platform, replaced by rename and written last, so that a
+ * record is there only when everything it names is. Readers need no lock.
+ */
+
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { HbError } from "../errors.ts";
+import { type Digest, parseDigest } from "../image/digest.ts";
+import type { Platform } from "../image/platform.ts";
+import { formatReference, parseReference, type Reference } from "../image/reference.ts";
+import {
+  imagePath,
+  imageRecordPath,
+  type StorePath,
+  type StorePaths,
+  storeError,
+  within,
+} from "./layout.ts";
+
+/** One reference on one platform, wholly in the store. */
+export interface ImageRecord {
+  /** Canonical: `docker.io/library/debian:12`. */
+  readonly reference: string;
+  /** What the image says it is, which may be less than what was asked for. */
+  readonly platform: Platform;
+  readonly manifest: Digest;
+  /** The index that chose the manifest. */
+  readonly index?: Digest;
+  readonly config: Digest;
+  /** Directory names under layers/, the lowest first, patches included. */
+  readonly layers: readonly string[];
+  /** Bytes of the files in all layers. */
+  readonly sizeBytes: number;
+  /** RFC 3339. */
+  readonly pulledAt: string;
+}
+
+/** A record and the file it is in. */
+export interface StoredImage {
+  readonly record: ImageRecord;
+  readonly file: StorePath;
+}
+
+/** The record of `reference` on `platform`, if it was pulled. */
+export function findImage(
+  store: StorePaths,
+  reference: Reference,
+  platform: Platform,
+): ImageRecord | undefined {
+  const exact = readRecord(imageRecordPath(store, reference, platform));
+  if (exact !== undefined || reference.digest === undefined) return exact;
+  // What a digest names may have come by a tag of the same repository.
+  const name = imagePath(store, reference);
+  const repository = name.slice(0, name.lastIndexOf("@"));
+  for (const sibling of namesIn(dirname(name))) {
+    const directory = `${dirname(name)}/${sibling}`;
+    if (!directory.startsWith(`${repository}:`)) continue;
+    const tag = sibling.slice(sibling.indexOf(":") + 1);
+    const tagged = { registry: reference.registry, repository: reference.repository, tag };
+    const record = readRecord(imageRecordPath(store, tagged, platform));
+    if (record?.manifest === reference.digest || record?.index === reference.digest) return record;
+  }
+  return undefined;
+}
+
+/** Every record in the store, by reference and platform. */
+export function listImages(store: StorePaths): StoredImage[] {
+  const images: StoredImage[] = [];
+  collect(store.images, images);
+  return images.sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+
+function collect(directory: StorePath, images: StoredImage[]): void {
+  for (const name of namesIn(directory)) {
+    const path = within(directory, name);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) collect(path, images);
+    const record = stat?.isFile() ? readRecord(path) : undefined;
+    if (record !== undefined) images.push({ record, file: path });
+  }
+}
+
+/** Writes the record for `reference` on `platform`, atomically and durably. */
+export function writeImage(
+  store: StorePaths,
+  reference: Reference,
+  platform: Platform,
+  record: ImageRecord,
+): void {
+  const file = imageRecordPath(store, reference, platform);
+  try {
+    // rmi removes directories that become empty; whoever loses that race makes them again.
+    for (let attempt = 0; ; attempt++) {
+      try {
+        mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+        writeDurably(store, file, `${JSON.stringify(record, undefined, 2)}\n`);
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === 9) throw error;
+      }
+    }
+  } catch (error) {
+    throw storeError(store, error);
+  }
+}
+
+/** Removes one record, and the directories it leaves empty. */
+export function removeImage(store: StorePaths, image: StoredImage): void {
+  rmSync(image.file, { force: true });
+  for (let dir = dirname(image.file); dir !== store.images; dir = dirname(dir)) {
+    try {
+      rmdirSync(dir);
+    } catch (error) {
+      // Not empty: other tags. Gone: another rmi was here.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOENT") return;
+      throw error;
+    }
+  }
+}
+
+/** temp -> fsync -> rename: a reader sees the old file or the new one, also after a power cut. */
+export function writeDurably(store: StorePaths, file: string, content: string | Uint8Array): void {
+  const temporary = `${store.tmp}/${process.pid}-${crypto.randomUUID()}`;
+  const fd = openSync(temporary, "wx", 0o600);
+  try {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+    fsyncSync(fd);
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return []; // removed meanwhile, or never there
+    throw error;
+  }
+}
+
+/** The record in `file`, if there is one; a file that is no record is an error. */
+function readRecord(file: string): ImageRecord | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new HbError(`Cannot read the image record "${file}"`, { cause: error });
+  }
+  try {
+    return parseRecord(JSON.parse(text));
+  } catch (error) {
+    throw new HbError(`Cannot read the image record "${file}"`, {
+      cause: error,
+      hint: "remove that file and pull the image again",
+    });
+  }
+}
+
+function parseRecord(value: unknown): ImageRecord {
+  if (typeof value !== "object" || value === null) throw new HbError("it is no JSON object");
+  const record = value as Partial<Record<keyof ImageRecord, unknown>>;
+  const { reference, platform, layers, sizeBytes, pulledAt } = record;
+  if (typeof reference !== "string" || typeof pulledAt !== "string") {
+    throw new HbError("its reference or pulledAt is missing");
+  }
+  if (!isPlatform(platform)) throw new HbError("its platform is missing");
+  if (!Array.isArray(layers) || !layers.every((name) => typeof name === "string")) {
+    throw new HbError("its layers are missing");
+  }
+  if (typeof sizeBytes !== "number") throw new HbError("its sizeBytes is missing");
+  return {
+    reference,
+    platform,
+    manifest: parseDigest(String(record.manifest)),
+    ...(record.index === undefined ? {} : { index: parseDigest(String(record.index)) }),
+    config: parseDigest(String(record.config)),
+    layers,
+    sizeBytes,
+    pulledAt,
+  };
+}
+
+function isPlatform(value: unknown): value is Platform {
+  if (typeof value !== "object" || value === null) return false;
+  const { os, architecture, variant } = value as Partial<Record<keyof Platform, unknown>>;
+  if (variant !== undefined && typeof variant !== "string") return false;
+  return typeof os === "string" && typeof architecture === "string";
+}
+
+/** The record's reference as a value again. */
+export function recordReference(record: ImageRecord): Reference {
+  return parseReference(record.reference);
+}
+
+/** How an image record spells `reference`. */
+export function recordName(reference: Reference): string {
+  return formatReference(reference);
+}
