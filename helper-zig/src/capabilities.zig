@@ -232,7 +232,7 @@ test "sets split into halves and join again" {
 const chown_only = [_][]const u8{"CAP_CHOWN"};
 
 /// The exit status of a child that takes the three steps and looks at what it has then.
-fn statusOfSteps(noNewPrivileges: bool, check: *const fn (Sets) bool) !u32 {
+fn statusOfSteps(noNewPrivileges: bool, check: *const fn (Sets) bool) !i32 {
     var one: plan.Process = undefined;
     one.args = &.{"true"};
     one.noNewPrivileges = noNewPrivileges;
@@ -257,7 +257,7 @@ fn statusOfSteps(noNewPrivileges: bool, check: *const fn (Sets) bool) !u32 {
         }
         linux.exit(if (check(get().ok)) 0 else 15);
     }
-    var status: u32 = undefined;
+    var status: i32 = undefined;
     _ = linux.waitpid(@intCast(pid), &status, 0);
     return status;
 }
