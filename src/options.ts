@@ -1,0 +1,120 @@
+/**
+ * What the user asked for, command by command: values only, the face between cli.ts and commands/.
+ *
+ * Nothing here is parsed further than the flag grammar: `volumes` holds `SRC:DST` texts. Whoever
+ * decides about a value (container/, image/) parses it and says what is wrong with it.
+ */
+
+/** `--format`: columns for people, or one JSON document. */
+export type Format = "table" | "json";
+
+/** Flags that choose an image and how to get it. */
+export interface ImageFlags {
+  readonly platform?: string;
+  /** False: `--tls-verify=false`, plain HTTP and unverified certificates are taken. */
+  readonly tlsVerify: boolean;
+  readonly quiet: boolean;
+}
+
+/** Flags that shape a container; `hb run` and `hb spec` share them. */
+export interface ContainerFlags {
+  readonly addHost: readonly string[];
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly device: readonly string[];
+  readonly dns: readonly string[];
+  readonly dnsOption: readonly string[];
+  readonly dnsSearch: readonly string[];
+  /** "" clears the image's. */
+  readonly entrypoint?: string;
+  readonly env: readonly string[];
+  readonly envFile: readonly string[];
+  readonly groupAdd: readonly string[];
+  readonly hostname?: string;
+  readonly label: readonly string[];
+  readonly labelFile: readonly string[];
+  readonly mount: readonly string[];
+  readonly network?: string;
+  readonly privileged: boolean;
+  readonly readOnly: boolean;
+  readonly securityOpt: readonly string[];
+  readonly shmSize?: string;
+  readonly stopSignal?: string;
+  readonly tmpfs: readonly string[];
+  readonly tty: boolean;
+  readonly ulimit: readonly string[];
+  readonly user?: string;
+  readonly volume: readonly string[];
+  readonly workdir?: string;
+}
+
+/** `always`, `missing` or `never`. */
+export type PullPolicy = "always" | "missing" | "never";
+
+/** Flags of `hb run` that are about this one run. */
+export interface RunFlags extends ContainerFlags, ImageFlags {
+  readonly cidfile?: string;
+  readonly init: boolean;
+  readonly interactive: boolean;
+  readonly name?: string;
+  readonly pull: PullPolicy;
+  readonly rm: boolean;
+  readonly rootfs?: string;
+}
+
+/** `hb run [flags] IMAGE [COMMAND]`. */
+export interface RunOptions extends RunFlags {
+  /** Absent with `--rootfs`. */
+  readonly image?: string;
+  readonly command: readonly string[];
+}
+
+/** `hb spec [flags] IMAGE DIR [COMMAND]`. */
+export interface SpecOptions extends ContainerFlags, ImageFlags {
+  readonly pull: PullPolicy;
+  readonly image: string;
+  readonly directory: string;
+  readonly command: readonly string[];
+}
+
+/** `hb pull IMAGE`. */
+export interface PullOptions extends ImageFlags {
+  readonly image: string;
+}
+
+/** `hb images [IMAGE]`. */
+export interface ImagesOptions {
+  readonly quiet: boolean;
+  readonly format: Format;
+  /** Only images whose name is this. */
+  readonly image?: string;
+}
+
+/** `hb rmi IMAGE…`. */
+export interface RmiOptions {
+  readonly images: readonly string[];
+  /** Images that are not there are no error. */
+  readonly force: boolean;
+}
+
+/** `hb inspect IMAGE…`. */
+export interface InspectOptions {
+  readonly images: readonly string[];
+  readonly platform?: string;
+}
+
+/** `hb prune` and `hb clean`. */
+export interface PruneOptions {
+  /** Everything, images in use by nobody included. */
+  readonly all: boolean;
+}
+
+/** `hb doctor` and `hb version`. */
+export interface ReportOptions {
+  readonly format: Format;
+}
+
+/** `hb help [COMMAND]`. */
+export interface HelpOptions {
+  readonly topic?: string;
+}
