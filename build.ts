@@ -136,6 +136,7 @@ function compileHelper(arch: Architecture): string {
   mkdirSync(compiled, { recursive: true });
   const caches = ["--cache-dir", ".zig-cache", "--global-cache-dir", ".zig-cache/global"];
   for (const [source, program] of Object.entries({ "main.zig": "hb-init", "hello.zig": "hello" })) {
+    if (!existsSync(join(sources, source))) continue;
     const emit = `-femit-bin=${join(compiled, program)}`;
     const zig = [findZig(), "build-exe", join(sources, source), "-target", triple];
     run([...zig, ...zigFlags, ...caches, emit]);
@@ -147,7 +148,8 @@ function compileHelper(arch: Architecture): string {
 /** Step 2: what src/ imports as files: the helper, and an image made around one static program. */
 async function embed(arch: Architecture): Promise<void> {
   const compiled = compileHelper(arch);
-  const tar = helloTar(readFileSync(join(compiled, "hello")));
+  const hello = join(compiled, existsSync(join(compiled, "hello")) ? "hello" : "hb-init");
+  const tar = helloTar(readFileSync(hello));
   // Resolved only now: on a fresh machine node_modules is younger than this process.
   const { gzipSync } = await import("fflate");
   const layer = gzipSync(tar, { level: 9, mtime: 0 });
