@@ -7,10 +7,28 @@
 
 const std = @import("std");
 const report = @import("report.zig");
+const run = @import("run.zig");
+
+/// The words of the command line.
+pub const Args = []const [*:0]const u8;
+
+const Subcommand = struct {
+    name: []const u8,
+    /// Takes what follows the subcommand's name; the result is the exit status.
+    main: *const fn (args: Args) u8,
+};
+
+const subcommands = [_]Subcommand{
+    .{ .name = "run", .main = run.main },
+};
 
 pub fn main(init: std.process.Init.Minimal) u8 {
     const args = init.args.vector;
     if (args.len < 2) return usage();
+    for (subcommands) |subcommand| {
+        if (std.mem.eql(u8, std.mem.span(args[1]), subcommand.name))
+            return subcommand.main(args[2..]);
+    }
     return usage();
 }
 

@@ -24,7 +24,11 @@ pub var fd: sys.Fd = 2;
 const message_bytes_max = 8192;
 
 /// The value in `outcome`, or one line naming the step, its object and the errno.
-pub fn check(outcome: anytype, comptime format: []const u8, args: anytype) Error!Ok(@TypeOf(outcome)) {
+pub fn check(
+    outcome: anytype,
+    comptime format: []const u8,
+    args: anytype,
+) Error!Ok(@TypeOf(outcome)) {
     switch (outcome) {
         .ok => |value| return value,
         .err => |errno| {
@@ -49,6 +53,15 @@ pub fn failErrno(errno: sys.E, comptime format: []const u8, args: anytype) void 
 pub fn fail(comptime format: []const u8, args: anytype) Error {
     line(format, args);
     return error.Reported;
+}
+
+/// An errno in words.
+pub const words = hints.words;
+
+/// A line without the `hb:` in front, for a child whose output its parent quotes.
+pub fn sayPlain(comptime format: []const u8, args: anytype) void {
+    var buffer: [message_bytes_max]u8 = undefined;
+    _ = sys.writeAll(fd, print(&buffer, format ++ "\n", args));
 }
 
 /// A notice: something weaker than asked for, and what it costs.

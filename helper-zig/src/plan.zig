@@ -1,0 +1,192 @@
+//! The plan: everything the helper needs to become one container. Twin of src/container/plan.ts,
+//! which says what each field means; the words are OCI runtime-spec 1.2's, plus `hb`.
+//!
+//! Unknown fields are ignored, as the spec asks of a runtime. Strings are kept zero-terminated:
+//! nearly all of them end up in a system call.
+
+const std = @import("std");
+const sys = @import("sys.zig");
+const report = @import("report.zig");
+
+pub const Text = [:0]const u8;
+
+pub const Plan = struct {
+    ociVersion: Text,
+    process: Process,
+    root: Root,
+    hostname: Text = "",
+    mounts: []const Mount = &.{},
+    linux: Linux,
+    hb: Extension,
+};
+
+pub const Process = struct {
+    terminal: bool = false,
+    user: User = .{},
+    args: []const Text,
+    env: []const Text = &.{},
+    cwd: Text,
+    capabilities: Capabilities = .{},
+    rlimits: []const Rlimit = &.{},
+    noNewPrivileges: bool = false,
+};
+
+pub const User = struct {
+    uid: u32 = 0,
+    gid: u32 = 0,
+    additionalGids: []const u32 = &.{},
+};
+
+pub const Capabilities = struct {
+    bounding: []const Text = &.{},
+    effective: []const Text = &.{},
+    inheritable: []const Text = &.{},
+    permitted: []const Text = &.{},
+    ambient: []const Text = &.{},
+};
+
+pub const Rlimit = struct {
+    type: Text,
+    soft: u64,
+    hard: u64,
+};
+
+pub const Root = struct {
+    path: Text,
+    readonly: bool = false,
+};
+
+pub const Mount = struct {
+    destination: Text,
+    type: Text = "",
+    source: Text = "",
+    options: []const Text = &.{},
+};
+
+pub const Linux = struct {
+    uidMappings: []const IdMapping = &.{},
+    gidMappings: []const IdMapping = &.{},
+    namespaces: []const Namespace = &.{},
+    maskedPaths: []const Text = &.{},
+    readonlyPaths: []const Text = &.{},
+    seccomp: ?Seccomp = null,
+
+    /// Whether the container gets a namespace of this type of its own.
+    pub fn has(linux: Linux, wanted: NamespaceType) bool {
+        for (linux.namespaces) |namespace| if (namespace.type == wanted) return true;
+        return false;
+    }
+};
+
+pub const IdMapping = struct {
+    containerID: u32,
+    hostID: u32,
+    size: u32,
+};
+
+pub const NamespaceType = enum { user, mount, pid, network, ipc, uts, cgroup };
+
+pub const Namespace = struct {
+    type: NamespaceType,
+};
+
+pub const Seccomp = struct {
+    defaultAction: Text,
+    defaultErrnoRet: ?u32 = null,
+    architectures: []const Text = &.{},
+    syscalls: []const SyscallRule = &.{},
+};
+
+pub const SyscallRule = struct {
+    names: []const Text,
+    action: Text,
+    errnoRet: ?u32 = null,
+    args: []const SyscallArg = &.{},
+};
+
+pub const SyscallArg = struct {
+    index: u32,
+    value: u64,
+    valueTwo: u64 = 0,
+    op: Text,
+};
+
+pub const Extension = struct {
+    container: ContainerDirectory,
+    overlay: ?Overlay = null,
+    files: []const PlannedFile = &.{},
+    user: Text = "",
+    groupAdd: []const Text = &.{},
+    volumes: []const Text = &.{},
+    idTools: ?IdTools = null,
+    interactive: bool = false,
+    init: bool = false,
+};
+
+pub const ContainerDirectory = struct {
+    id: Text,
+    directory: Text,
+    keep: bool = false,
+};
+
+pub const Overlay = struct {
+    lowerdirs: []const Text,
+    userxattr: bool,
+};
+
+pub const PlannedFile = struct {
+    destination: Text,
+    content: Text,
+};
+
+pub const IdTools = struct {
+    newuidmap: Text,
+    newgidmap: Text,
+};
+
+/// Arguments and environment alone may reach 2 MiB (execve(2)); JSON's escapes at worst sixfold.
+pub const plan_bytes_max = 16 << 20;
+
+/// Reads the plan from `fd` to its end and parses it into `arena`. Closes `fd`.
+pub fn read(fd: sys.Fd, arena: std.mem.Allocator) report.Error!Plan {
+    defer sys.close(fd);
+
+    const stat = try report.check(sys.fstat(fd), "read the plan", .{});
+    if (stat.size > plan_bytes_max)
+        return report.fail("read the plan: larger than {d} bytes", .{plan_bytes_max});
+    const text = arena.alloc(u8, @intCast(stat.size)) catch return outOfMemory();
+    const length = try report.check(sys.readAll(fd, text), "read the plan", .{});
+    return parse(text[0..length], arena);
+}
+
+/// Parses `text` into `arena`.
+pub fn parse(text: []const u8, arena: std.mem.Allocator) report.Error!Plan {
+    const plan = std.json.parseFromSliceLeaky(Plan, arena, text, .{
+        .ignore_unknown_fields = true,
+        .allocate = .alloc_always,
+    }) catch |err| return switch (err) {
+        error.OutOfMemory => outOfMemory(),
+        else => report.fail("parse the plan: {t}", .{err}),
+    };
+    try validate(plan);
+    return plan;
+}
+
+/// What the types cannot say.
+fn validate(plan: Plan) report.Error!void {
+    if (plan.process.args.len == 0) return report.fail("the plan names no program to run", .{});
+    for ([_]Text{ plan.root.path, plan.process.cwd, plan.hb.container.directory }) |path| {
+        if (path.len == 0 or path[0] != '/')
+            return report.fail("the plan has a path that is not absolute: \"{s}\"", .{path});
+    }
+    for (plan.mounts) |mount| {
+        if (mount.destination.len == 0 or mount.destination[0] != '/')
+            return report.fail("mount on \"{s}\": not an absolute path", .{mount.destination});
+    }
+    const isolated = plan.linux.has(.mount) and plan.linux.has(.pid);
+    if (!isolated) return report.fail("the plan asks for no mount or no pid namespace", .{});
+}
+
+fn outOfMemory() report.Error {
+    return report.fail("read the plan: out of memory", .{});
+}

@@ -1,0 +1,162 @@
+//! The named handshake between the two sides of a clone, over one socket pair.
+//!
+//! ```
+//!   parent                          child
+//!     | ------- ids_mapped ---------> |   it may become root of its namespace
+//!     | <---- terminal (+ 2 fds) ---- |   with `-t`: the pty's master and slave
+//!     | <-------- EOF --------------- |   the payload has been exec'd, or the child is gone
+//! ```
+//! End of file is always a no: a side that dies, however it dies, stops the other one.
+
+const std = @import("std");
+const linux = std.os.linux;
+const sys = @import("sys.zig");
+const report = @import("report.zig");
+
+pub const Message = enum(u8) {
+    ids_mapped = 'm',
+    terminal = 't',
+    _,
+};
+
+/// Both ends before the clone.
+pub const Pair = struct {
+    parent: Peer,
+    child: Peer,
+
+    pub fn open() report.Error!Pair {
+        const fds = try report.check(sys.socketpair(), "open a socket pair", .{});
+        return .{ .parent = .{ .fd = fds[0] }, .child = .{ .fd = fds[1] } };
+    }
+};
+
+/// What `receive` got: a message with the descriptors that came along, or that the other is gone.
+pub const Received = union(enum) {
+    message: Message,
+    gone,
+};
+
+/// One end of the pair, after the clone.
+pub const Peer = struct {
+    fd: sys.Fd,
+
+    pub fn close(peer: Peer) void {
+        sys.close(peer.fd);
+    }
+
+    pub fn send(peer: Peer, message: Message) report.Error!void {
+        return peer.sendWith(message, &.{});
+    }
+
+    /// Sends `message` and copies of `fds` (at most `fds_max`).
+    pub fn sendWith(peer: Peer, message: Message, fds: []const sys.Fd) report.Error!void {
+        var control: Control = .{};
+        var vector = [1]std.posix.iovec_const{.{ .base = &.{@backingInt(message)}, .len = 1 }};
+        var header: linux.msghdr_const = .{
+            .name = null,
+            .namelen = 0,
+            .iov = &vector,
+            .iovlen = 1,
+            .control = null,
+            .controllen = 0,
+            .flags = 0,
+        };
+        if (fds.len > 0) {
+            control.header.len = @sizeOf(linux.cmsghdr) + fds.len * @sizeOf(sys.Fd);
+            @memcpy(control.fds[0..fds.len], fds);
+            header.control = &control;
+            header.controllen = @sizeOf(Control);
+        }
+        const rc = linux.sendmsg(peer.fd, &header, linux.MSG.NOSIGNAL);
+        _ = try report.check(
+            sys.result(usize, rc),
+            "tell the other side of the container {t}",
+            .{message},
+        );
+    }
+
+    /// Waits for the one message that may come next; anything else, end of file too, is an error.
+    /// Silent when the other side is gone: it has said why.
+    pub fn expect(peer: Peer, message: Message) report.Error!void {
+        var none: [0]sys.Fd = .{};
+        switch (try peer.receive(&none)) {
+            .gone => return error.Reported,
+            .message => |got| if (got != message)
+                return report.fail("unexpected message from the other side: {d}", .{got}),
+        }
+    }
+
+    /// The next message; the descriptors that came with it in `fds`, the rest set to -1.
+    pub fn receive(peer: Peer, fds: []sys.Fd) report.Error!Received {
+        var byte: [1]u8 = undefined;
+        var control: Control = .{};
+        var vector = [1]std.posix.iovec{.{ .base = &byte, .len = 1 }};
+        var header: linux.msghdr = .{
+            .name = null,
+            .namelen = 0,
+            .iov = &vector,
+            .iovlen = 1,
+            .control = &control,
+            .controllen = @sizeOf(Control),
+            .flags = 0,
+        };
+        const got = while (true) {
+            const rc = linux.recvmsg(peer.fd, &header, linux.MSG.CMSG_CLOEXEC);
+            const got = sys.result(usize, rc);
+            if (got == .err and got.err == .INTR) continue;
+            // A child killed with unread bytes in its socket resets the connection.
+            if (got == .err and got.err == .CONNRESET) return .gone;
+            break try report.check(got, "hear from the other side of the container", .{});
+        };
+        if (got == 0) return .gone;
+        @memset(fds, -1);
+        if (header.controllen >= @sizeOf(linux.cmsghdr)) {
+            const count = (control.header.len - @sizeOf(linux.cmsghdr)) / @sizeOf(sys.Fd);
+            const taken = @min(count, fds.len);
+            @memcpy(fds[0..taken], control.fds[0..taken]);
+        }
+        return .{ .message = @enumFromInt(byte[0]) };
+    }
+
+    /// Stops here if the other side has died: for the gap before PR_SET_PDEATHSIG takes effect.
+    pub fn stillThere(peer: Peer) report.Error!void {
+        var fds = [1]linux.pollfd{.{ .fd = peer.fd, .events = 0, .revents = 0 }};
+        _ = try report.check(sys.poll(&fds, 0), "look for the other side of the container", .{});
+        if (fds[0].revents & linux.POLL.HUP != 0) return error.Reported;
+    }
+};
+
+const fds_max = 2;
+
+const Control = extern struct {
+    header: linux.cmsghdr = .{
+        .len = 0,
+        .level = linux.SOL.SOCKET,
+        .type = scm_rights,
+    },
+    fds: [fds_max]sys.Fd align(8) = .{ -1, -1 },
+};
+
+const scm_rights = 1;
+
+test "a message arrives with its descriptors, and a closed end is gone" {
+    const pair = try Pair.open();
+    defer pair.child.close();
+
+    const pipe = sys.pipe().ok;
+    defer sys.close(pipe[0]);
+    defer sys.close(pipe[1]);
+
+    try pair.parent.sendWith(.terminal, &pipe);
+    var fds: [2]sys.Fd = undefined;
+    const got = try pair.child.receive(&fds);
+    try std.testing.expectEqual(Message.terminal, got.message);
+    try std.testing.expect(fds[0] > 2 and fds[1] > 2);
+    sys.close(fds[0]);
+    sys.close(fds[1]);
+
+    try pair.child.stillThere();
+    pair.parent.close();
+    try std.testing.expectError(error.Reported, pair.child.stillThere());
+    try std.testing.expectEqual(Received.gone, try pair.child.receive(&fds));
+}
