@@ -98,6 +98,8 @@ fn become(spending: Spend, env: [*:null]const ?[*:0]const u8) u8 {
         };
         for (steps) |rc| if (linux.errno(rc) != .SUCCESS) return die("cannot become the user", rc);
     }
+    // After the change of user, which clears it: who stops the bench stops what it measures.
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.TERM), 0, 0, 0);
     const argv: [*:null]const ?[*:0]const u8 = @ptrCast(spending.argv.ptr);
     return die("execve", linux.execve(spending.argv[0], argv, env));
 }
