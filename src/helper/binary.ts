@@ -43,18 +43,18 @@ export interface HelperStdio {
   readonly stdin?: number | "ignore";
   readonly stdout?: number | "ignore" | "inherit" | "pipe";
   readonly stderr?: "inherit" | "pipe";
-  /** Descriptor 3, a socket whose our end is `process.stdio[3]`. */
-  readonly control?: boolean;
+  /** Handed on as descriptor 3. */
+  readonly control?: number;
 }
 
 /** Starts `hb-init ARGS…` with an empty environment; nothing but `stdio` reaches it. */
 export function spawnHelper(args: readonly string[], stdio: HelperStdio = {}): Bun.Subprocess {
-  const { stdin = "ignore", stdout = "pipe", stderr = "pipe", control = false } = stdio;
+  const { stdin = "ignore", stdout = "pipe", stderr = "pipe", control } = stdio;
   try {
     return Bun.spawn([helperExecutable(), ...args], {
       argv0: "hb-init",
       env: {},
-      stdio: control ? [stdin, stdout, stderr, "pipe"] : [stdin, stdout, stderr],
+      stdio: control === undefined ? [stdin, stdout, stderr] : [stdin, stdout, stderr, control],
     });
   } catch (error) {
     throw cannotStart(error);

@@ -39,6 +39,7 @@ const SIGNATURES = {
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   pipe2: { args: ["ptr", "i32"], returns: "i32" },
   execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
+  poll: { args: ["ptr", "i32", "i32"], returns: "i32" },
   getpwuid: { args: ["u32"], returns: "ptr" },
 } satisfies Record<string, Signature>;
 
@@ -151,6 +152,16 @@ export function createPipe(bytes: number): { readonly readFd: number; readonly w
   // fs.pipe-max-size and fs.pipe-user-pages-soft may refuse: a small pipe is only slower.
   symbol("fcntl")(writeFd, F_SETPIPE_SZ, bytes);
   return { readFd, writeFd };
+}
+
+/** poll(2): returns when `fd` takes bytes, or never will. It stops the event loop. */
+export function waitWritable(fd: number): void {
+  const POLLOUT = 4;
+  const pollfd = new Int32Array([fd, POLLOUT]); // struct pollfd: int fd, short events, revents
+  while (symbol("poll")(ptr(pollfd), 1, -1) === -1) {
+    const errno = lastErrno();
+    if (errno !== constants.errno.EINTR) throw new LibcError("poll", errno);
+  }
 }
 
 /** execve(2): this process becomes another program. Returns only by throwing. */

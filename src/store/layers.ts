@@ -1,0 +1,124 @@
+/**
+ * Unpacked layers: which are there, who uses them, and removing those nobody does.
+ *
+ * A layer is in use while an image record names it, a kept container stands on it, or somebody
+ * holds its shared lock: a running container, or a pull until its record is written.
+ */
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { Plan } from "../container/plan.ts";
+import { HbError } from "../errors.ts";
+import { listImages } from "./images.ts";
+import { containerPath, layerPath, type StorePaths, within } from "./layout.ts";
+import { DirectoryLock, tryLock } from "./lock.ts";
+import { type LockedTree, removeTrees } from "./remove.ts";
+import { isKept, listContainers } from "./sweep.ts";
+
+/** Shared locks on the layers a pull relies on. */
+export class HeldLayers implements Disposable {
+  readonly #store: StorePaths;
+  readonly #locks = new Map<string, DirectoryLock>();
+
+  constructor(store: StorePaths) {
+    this.#store = store;
+  }
+
+  /** Locks the layer if it is there. It stays until `dispose`, whatever others remove. */
+  hold(name: string): boolean {
+    if (this.#locks.has(name)) return true;
+    const lock = tryLock(layerPath(this.#store, name), "shared");
+    if (!(lock instanceof DirectoryLock)) return false;
+    this.#locks.set(name, lock);
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    for (const lock of this.#locks.values()) lock.release();
+    this.#locks.clear();
+  }
+}
+
+/** Bytes of the layer's files; 0 where nobody wrote it down. */
+export function layerSize(store: StorePaths, name: string): number {
+  const file = within(layerPath(store, name), "size");
+  return existsSync(file) ? Number.parseInt(readFileSync(file, "latin1"), 10) || 0 : 0;
+}
+
+/** Whether the layer takes something from those below it, which a patch layer supplies. */
+export function hasPending(store: StorePaths, name: string): boolean {
+  return existsSync(within(layerPath(store, name), "pending"));
+}
+
+/** Every layer and patch in the store. */
+export function listLayers(store: StorePaths): string[] {
+  return existsSync(store.layers) ? readdirSync(store.layers) : [];
+}
+
+/** The kept containers that stand on each layer. */
+export function layersOfContainers(store: StorePaths): Map<string, string[]> {
+  const users = new Map<string, string[]>();
+  for (const id of listContainers(store)) {
+    if (!isKept(store, id)) continue;
+    for (const layer of layersOfContainer(store, id)) {
+      users.set(layer, [...(users.get(layer) ?? []), id]);
+    }
+  }
+  return users;
+}
+
+function layersOfContainer(store: StorePaths, id: string): string[] {
+  const file = within(containerPath(store, id), "config.json");
+  let plan: Partial<Plan>;
+  try {
+    plan = JSON.parse(readFileSync(file, "utf8")) as Partial<Plan>;
+  } catch (error) {
+    throw new HbError(`Cannot read "${file}"`, {
+      cause: error,
+      hint: `remove the container: rm -r ${dirname(file)}`,
+    });
+  }
+  const lowerdirs = plan.hb?.overlay?.lowerdirs ?? [];
+  return lowerdirs.map((lowerdir) => basename(dirname(lowerdir)));
+}
+
+/** What a collection did. */
+export interface Collected {
+  readonly layers: number;
+  readonly bytes: number;
+  /** Not named by any image, and yet in use by somebody at this moment. */
+  readonly busy: readonly string[];
+}
+
+/**
+ * Removes those of `candidates` that nobody uses. The lock comes before the look at the records: a
+ * pull holds its layers until its record is written, so whoever gets the lock sees that record.
+ */
+export function collectLayers(
+  store: StorePaths,
+  candidates: Iterable<string>,
+  mapFlags: readonly string[],
+): Collected {
+  const locked: (LockedTree & { readonly name: string })[] = [];
+  const busy: string[] = [];
+  const unused = namesNotUsed(store, candidates);
+  for (const name of unused) {
+    const path = layerPath(store, name);
+    const lock = tryLock(path, "exclusive");
+    if (lock instanceof DirectoryLock) locked.push({ name, path, lock });
+    else if (lock === "busy") busy.push(name);
+  }
+  const lockedNames = locked.map(({ name }) => name);
+  const still = new Set(namesNotUsed(store, lockedNames));
+  const garbage = locked.filter(({ name }) => still.has(name));
+  for (const { name, lock } of locked) if (!still.has(name)) lock.release();
+  const bytes = garbage.reduce((sum, { name }) => sum + layerSize(store, name), 0);
+  if (garbage.length > 0) removeTrees(store, garbage, mapFlags);
+  return { layers: garbage.length, bytes, busy };
+}
+
+function namesNotUsed(store: StorePaths, names: Iterable<string>): string[] {
+  const used = new Set(listImages(store).flatMap(({ record }) => record.layers));
+  for (const name of layersOfContainers(store).keys()) used.add(name);
+  return [...new Set(names)].filter((name) => !used.has(name));
+}
