@@ -122,7 +122,7 @@ fn raiseAmbient(ambient: Set) report.Error!void {
 /// The bits of `CAP_*` names. A name this helper does not know is refused: the front end knows
 /// the same list, so it can only be a mistake in a hand-written bundle. A name this *kernel* does
 /// not know is newer than the kernel: nothing to keep and nothing to drop.
-pub fn fromNames(list: []const []const u8) report.Error!Set {
+pub fn fromNames(list: []const plan.Text) report.Error!Set {
     var found: Set = 0;
     for (list) |name| {
         const number = parse(name) orelse
@@ -229,7 +229,7 @@ test "sets split into halves and join again" {
     try std.testing.expectEqual(@as(u32, 1), half(sets, 32).permitted);
 }
 
-const chown_only = [_][]const u8{"CAP_CHOWN"};
+const chown_only = [_]plan.Text{"CAP_CHOWN"};
 
 /// The exit status of a child that takes the three steps and looks at what it has then.
 fn statusOfSteps(noNewPrivileges: bool, check: *const fn (Sets) bool) !i32 {
