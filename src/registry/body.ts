@@ -1,0 +1,108 @@
+/** Response bodies under limits of size and time. */
+
+/** A server that sends less than this within one stall timeout is taken for dead. */
+const progressBytesMin = 1024;
+
+/** How long a body may make no progress. */
+export interface StallLimit {
+  readonly stallTimeoutMs: number;
+}
+
+/** The connection is open but (almost) nothing comes: passing, like a reset connection. */
+class StallError extends Error {
+  override readonly name = "StallError";
+  readonly code = "ETIMEDOUT";
+}
+
+/**
+ * The body of `response` chunk by chunk, as fast as the consumer takes it: Bun stops reading the
+ * socket when nobody reads here. Only time spent waiting for the server counts as a stall. The
+ * connection is closed when the consumer stops early.
+ */
+export async function* readChunks(
+  response: Response,
+  limit: StallLimit,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  let leftMs = limit.stallTimeoutMs;
+  let progressBytes = 0;
+  try {
+    for (;;) {
+      const started = performance.now();
+      const result = await withDeadline(reader.read(), leftMs);
+      if (result === undefined) throw new StallError("no data for too long");
+      if (result.done) return;
+      progressBytes += result.value.length;
+      leftMs -= performance.now() - started;
+      if (progressBytes >= progressBytesMin) {
+        progressBytes = 0;
+        leftMs = limit.stallTimeoutMs;
+      }
+      yield result.value;
+    }
+  } finally {
+    await close(reader);
+  }
+}
+
+/** The whole body, or undefined if it is longer than `bytesMax`. */
+export async function readBounded(
+  response: Response,
+  bytesMax: number,
+  limit: StallLimit,
+): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of readChunks(response, limit)) {
+    length += chunk.length;
+    if (length > bytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Bun.concatArrayBuffers(chunks, bytesMax, false));
+}
+
+/** The first `bytesMax` bytes of the body as text; what cannot be read in time is left out. */
+export async function readText(
+  response: Response,
+  bytesMax: number,
+  limit: StallLimit,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  try {
+    for await (const chunk of readChunks(response, limit)) {
+      text += decoder.decode(chunk.subarray(0, bytesMax - length), { stream: true });
+      length += chunk.length;
+      if (length >= bytesMax) break;
+    }
+  } catch (error) {
+    // An error body that breaks off: the status is known and is the better message.
+    if (!(error instanceof Error && "code" in error)) throw error;
+  }
+  return text;
+}
+
+/** Drops an unread body, and its connection with it. */
+export async function discard(response: Response): Promise<void> {
+  if (response.body !== null && !response.body.locked) await close(response.body);
+}
+
+async function close(stream: { cancel(): Promise<void> }): Promise<void> {
+  // A stream that has failed repeats its failure here; whoever read it has it already.
+  await stream.cancel().catch(() => undefined);
+}
+
+/** `promise`, or undefined after `ms`. */
+async function withDeadline<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: Timer | undefined;
+  const deadline = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  try {
+    return await Promise.race([promise, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * One registry while hb talks to it: where it is, over which scheme, and with what authorization.
+ *
+ * There is no ping: the first real request meets the challenge. Only where two schemes may be
+ * tried (a loopback host, `--tls-verify=false`) `/v2/` is asked once which of them is spoken.
+ */
+
+import { discard, readText, type StallLimit } from "./body.ts";
+import { parseChallenges } from "./challenge.ts";
+import { type Endpoint, isLoopback, type Scheme } from "./endpoint.ts";
+import { isTlsTrustFailure } from "./network.ts";
+import { answerError, errorBodyBytesMax, RegistryError } from "./registry-error.ts";
+import type { Authenticator } from "./token.ts";
+import type { HttpAnswer, Transport } from "./transport.ts";
+
+export interface SessionOptions {
+  readonly endpoint: Endpoint;
+  readonly transport: Transport;
+  readonly authenticator: Authenticator;
+  readonly limit: StallLimit;
+  readonly tlsVerify: boolean;
+  readonly notice: (line: string) => void;
+}
+
+export interface SessionRequest {
+  readonly doing: string;
+  readonly repository: string;
+  /** Below the repository, as `manifests/latest`. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly isAddressedByDigest: boolean;
+  /** Statuses besides 200 that are answers, not errors. */
+  readonly accepts?: readonly number[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Requests to one registry. */
+export class Session {
+  readonly #options: SessionOptions;
+  #scheme: Promise<Scheme> | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  /** The registry's good answer; anything else is thrown as a RegistryError. */
+  async get(request: SessionRequest): Promise<Response> {
+    const scheme = await this.#chosenScheme(request.signal);
+    const answer = await this.#sendAuthorized(request, scheme);
+    const { response } = answer;
+    if (response.status === 200 || request.accepts?.includes(response.status)) return response;
+    throw await this.#refusal(request.doing, answer);
+  }
+
+  /**
+   * Sends with the authorization at hand, and once more with a new one if that is refused. A
+   * registry that refuses a token it has just issued refuses the image: no loop.
+   */
+  async #sendAuthorized(request: SessionRequest, scheme: Scheme): Promise<HttpAnswer> {
+    const { authenticator, endpoint, transport } = this.#options;
+    const scope = `repository:${request.repository}:pull`;
+    const { doing, headers = {}, isAddressedByDigest, signal } = request;
+    const url = new URL(`${scheme}://${endpoint.host}/v2/${request.repository}/${request.path}`);
+    const send = (authorization: string | undefined): Promise<HttpAnswer> =>
+      transport.send({ doing, url, headers, authorization, isAddressedByDigest, signal });
+
+    const authorization = authenticator.cached(scope);
+    const answer = await send(authorization);
+    // A redirect's target that says 401 is no registry; its challenge is not for us to answer.
+    if (answer.response.status !== 401 || answer.isRedirected) return answer;
+    const header = answer.response.headers.get("www-authenticate");
+    if (header === null) return answer;
+    await discard(answer.response);
+    const isPlainHttp = scheme === "http";
+    const need = { doing, scope, isPlainHttp, signal };
+    return send(await authenticator.renew(need, parseChallenges(header), authorization));
+  }
+
+  async #refusal(doing: string, answer: HttpAnswer): Promise<RegistryError> {
+    const { response, retryAfterMs, url } = answer;
+    return answerError(doing, {
+      status: response.status,
+      body: await readText(response, errorBodyBytesMax, this.#options.limit),
+      host: url.host,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+
+  async #chosenScheme(signal: AbortSignal | undefined): Promise<Scheme> {
+    const [first = "https", second] = this.#options.endpoint.schemes;
+    if (second === undefined) return first;
+    this.#scheme ??= this.#probe(signal);
+    try {
+      return await this.#scheme;
+    } catch (error) {
+      this.#scheme = undefined;
+      throw error;
+    }
+  }
+
+  async #probe(signal: AbortSignal | undefined): Promise<Scheme> {
+    const { endpoint, notice, tlsVerify } = this.#options;
+    for (const scheme of endpoint.schemes) {
+      if (!(await this.#speaks(scheme, signal))) continue;
+      if (scheme === "http" && !isLoopback(endpoint.host)) {
+        notice(`${endpoint.host} has no TLS: anyone on the way can read and change what it sends`);
+      } else if (scheme === "https" && !tlsVerify) {
+        notice(`The TLS certificate of ${endpoint.host} is not checked`);
+      }
+      return scheme;
+    }
+    // Nobody answers: the real request will say why, with its retries.
+    return endpoint.schemes[0] ?? "https";
+  }
+
+  /** Whether the host answers over `scheme`; an untrusted certificate is an answer. */
+  async #speaks(scheme: Scheme, signal: AbortSignal | undefined): Promise<boolean> {
+    const { endpoint, limit, transport } = this.#options;
+    const url = new URL(`${scheme}://${endpoint.host}/v2/`);
+    const doing = `Cannot reach ${endpoint.host}`;
+    try {
+      const { response } = await transport.send({ doing, url, attempts: 1, signal });
+      const text = await readText(response, 4096, limit);
+      // Go's and nginx's TLS servers answer plain HTTP with a 400 that says so.
+      return !(scheme === "http" && response.status === 400 && /\bhttps\b/i.test(text));
+    } catch (error) {
+      if (signal?.aborted || !(error instanceof RegistryError)) throw error;
+      return isTlsTrustFailure(error.code, error.message);
+    }
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * GET requests that survive a flaky network: bounded retries with back-off, and redirects followed
+ * by hand, because a credential must not follow one to another host.
+ *
+ * Bodies are never decompressed here: a blob's digest is over the bytes as stored, whatever
+ * Content-Encoding a file server claims for them. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are
+ * honoured by fetch itself.
+ */
+
+import ky from "ky";
+import { discard } from "./body.ts";
+import { isPassing, networkCode } from "./network.ts";
+import { describeWait, networkError, RegistryError } from "./registry-error.ts";
+import {
+  attemptsMax,
+  backoffMs,
+  type Clock,
+  isPassingStatus,
+  parseRetryAfter,
+  retryAfterMsMax,
+} from "./retry.ts";
+
+export const redirectsMax = 5;
+/** A wait longer than this is worth a line to the user. */
+const noticeableWaitMs = 3000;
+
+export interface TransportOptions {
+  readonly fetch: typeof globalThis.fetch;
+  readonly clock: Clock;
+  readonly tlsVerify: boolean;
+  readonly userAgent: string;
+  /** How long a server may take to begin its answer. */
+  readonly headerTimeoutMs: number;
+  readonly notice: (line: string) => void;
+}
+
+export interface HttpRequest {
+  /** The beginning of an error message, as `Cannot get manifest docker.io/library/x:1`. */
+  readonly doing: string;
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent to the origin of `url` only. */
+  readonly authorization?: string | undefined;
+  /** The answer's digest is known: it may come over any channel. */
+  readonly isAddressedByDigest?: boolean;
+  readonly attempts?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpAnswer {
+  readonly response: Response;
+  /** Where the last redirect led; the body and the status are that host's. */
+  readonly url: URL;
+  /** Another origin than the one asked has answered. */
+  readonly isRedirected: boolean;
+  readonly retryAfterMs: number | undefined;
+}
+
+/** One HTTP client, for registries and token endpoints alike. */
+export class Transport {
+  readonly #options: TransportOptions;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The answer to a GET, whatever its status; passing failures have been retried. Throws a
+   * RegistryError when there is no answer, and the signal's reason when it aborts.
+   */
+  async send(request: HttpRequest): Promise<HttpAnswer> {
+    const { clock } = this.#options;
+    const attempts = request.attempts ?? attemptsMax;
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#try(request);
+      const isLast = attempt >= attempts;
+      let waitMs = backoffMs(attempt + 1, clock.random);
+      if (outcome instanceof RegistryError) {
+        if (isLast || !isPassing(outcome)) throw outcome;
+      } else {
+        const { retryAfterMs = 0, response } = outcome;
+        const isWorthWaiting = retryAfterMs <= retryAfterMsMax;
+        if (isLast || !isPassingStatus(response.status) || !isWorthWaiting) return outcome;
+        waitMs = Math.max(waitMs, retryAfterMs);
+        await discard(response);
+        if (waitMs >= noticeableWaitMs) {
+          const why = `${outcome.url.host} answers ${response.status}`;
+          this.#options.notice(`${why}: trying again in ${describeWait(waitMs)}`);
+        }
+      }
+      await clock.sleep(waitMs, request.signal);
+    }
+  }
+
+  /** One attempt: an answer, or the error of having none. */
+  async #try(request: HttpRequest): Promise<HttpAnswer | RegistryError> {
+    try {
+      return await this.#follow(request);
+    } catch (error) {
+      if (request.signal?.aborted || !(error instanceof RegistryError)) throw error;
+      return error;
+    }
+  }
+
+  async #follow(request: HttpRequest): Promise<HttpAnswer> {
+    let url = request.url;
+    let authorization = request.authorization;
+    let isRedirected = false;
+    for (let hop = 0; hop <= redirectsMax; hop++) {
+      const response = await this.#get(request, url, authorization);
+      const location = redirectLocation(response);
+      if (location === undefined) {
+        const header = response.headers.get("retry-after");
+        const retryAfterMs = parseRetryAfter(header, this.#options.clock.now());
+        return { response, url, isRedirected, retryAfterMs };
+      }
+      await discard(response);
+      const next = nextUrl(request, url, location);
+      if (next.origin !== url.origin) {
+        authorization = undefined;
+        isRedirected = true;
+      }
+      url = next;
+    }
+    throw new RegistryError(`${request.doing}: more than ${redirectsMax} redirects`, {
+      hint: "the registry sends its clients in circles: tell its operator",
+    });
+  }
+
+  async #get(request: HttpRequest, url: URL, authorization: string | undefined): Promise<Response> {
+    const options = this.#options;
+    const headers: Record<string, string> = {
+      ...request.headers,
+      "accept-encoding": "identity",
+      "user-agent": options.userAgent,
+    };
+    if (authorization !== undefined) headers.authorization = authorization;
+    const bunOptions = {
+      decompress: false,
+      ...(options.tlsVerify ? {} : { tls: { rejectUnauthorized: false } }),
+    };
+    try {
+      return await ky.get(url, {
+        ...bunOptions,
+        headers,
+        redirect: "manual",
+        retry: 0,
+        throwHttpErrors: false,
+        timeout: options.headerTimeoutMs,
+        fetch: options.fetch,
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      });
+    } catch (error) {
+      if (request.signal?.aborted) throw request.signal.reason;
+      // Without a code it is no network failure but a defect of ours.
+      if (networkCode(error) === "") throw error;
+      throw networkError(request.doing, url.host, error);
+    }
+  }
+}
+
+function redirectLocation(response: Response): string | undefined {
+  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
+  return response.headers.get("location") ?? undefined;
+}
+
+function nextUrl(request: HttpRequest, from: URL, location: string): URL {
+  const next = URL.parse(location, from.href);
+  if (next === null || !(next.protocol === "https:" || next.protocol === "http:")) {
+    throw new RegistryError(`${request.doing}: ${from.host} redirects to no usable address`, {});
+  }
+  // What a tag means would be up to anyone on the path; a digest proves its content itself.
+  const isDowngrade = from.protocol === "https:" && next.protocol === "http:";
+  if (isDowngrade && request.isAddressedByDigest !== true) {
+    throw new RegistryError(`${request.doing}: ${from.host} redirects from HTTPS to plain HTTP`, {
+      hint: "pull by digest, which proves the content whatever the channel",
+    });
+  }
+  next.username = "";
+  next.password = "";
+  return next;
+}
