@@ -21,7 +21,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   cli: ["errors", "options", "minimist"],
   options: [],
   errors: [],
-  output: ["errors"],
+  output: ["errors", "host"],
   pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
   commands: [
     ...["container", "errors", "helper", "host", "image", "layer", "options", "output", "pull"],

@@ -107,7 +107,7 @@ export function waitFlock(fd: number, operation: typeof LOCK_SH | typeof LOCK_EX
   checked("flock", fd, operation);
 }
 
-/** memfd_create(2): an anonymous file that takes seals. `executable` also where the default forbids it. */
+/** memfd_create(2): an anonymous file that takes seals; `executable` whatever the default is. */
 export function createMemfd(name: string, options: { readonly executable: boolean }): number {
   const MFD_CLOEXEC = 1;
   const MFD_ALLOW_SEALING = 2;

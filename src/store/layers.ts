@@ -7,7 +7,6 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import type { Plan } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
 import { listImages } from "./images.ts";
 import { containerPath, layerPath, type StorePaths, within } from "./layout.ts";
@@ -67,11 +66,16 @@ export function layersOfContainers(store: StorePaths): Map<string, string[]> {
   return users;
 }
 
+/** What matters here of a kept container's plan. */
+interface KeptPlan {
+  readonly hb?: { readonly overlay?: { readonly lowerdirs?: readonly string[] } };
+}
+
 function layersOfContainer(store: StorePaths, id: string): string[] {
   const file = within(containerPath(store, id), "config.json");
-  let plan: Partial<Plan>;
+  let plan: KeptPlan;
   try {
-    plan = JSON.parse(readFileSync(file, "utf8")) as Partial<Plan>;
+    plan = JSON.parse(readFileSync(file, "utf8")) as KeptPlan;
   } catch (error) {
     throw new HbError(`Cannot read "${file}"`, {
       cause: error,

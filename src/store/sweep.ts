@@ -11,7 +11,7 @@ import { containerPath, type StorePath, type StorePaths, within } from "./layout
 import { tryLock } from "./lock.ts";
 import { type LockedTree, removeTrees } from "./remove.ts";
 
-/** A temporary file of `writeDurably` is there for milliseconds; one this old has lost its writer. */
+/** `writeDurably`'s temporary files live for milliseconds; one this old has lost its writer. */
 const STALE_FILE_MS = 60_000;
 
 /**

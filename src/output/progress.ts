@@ -5,7 +5,7 @@
  * the cursor is not hidden, so there is nothing to restore whenever hb may be killed.
  */
 
-import { drawStatus, humanSize, printStatus, statusTerminal } from "./output.ts";
+import { drawStatus, humanSize, printStatus, statusTerminal } from "../output.ts";
 
 export type LayerState = "queued" | "waiting" | "pulling" | "present" | "done" | "failed";
 
@@ -112,7 +112,7 @@ class BarProgress implements PullProgress {
     const views = [...this.#layers.values()].map((layer) => layer.view(now));
     const lines = render(views, terminal);
     const up = this.#linesDrawn > 0 ? `\x1b[${this.#linesDrawn}A` : "";
-    // To column one, up to the block's first line; each line cleared to its end, then what is below.
+    // Column one, up to the block's first line; each line cleared to its end, then all below.
     drawStatus(`\r${up}${lines.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
     this.#linesDrawn = lines.length;
   }
