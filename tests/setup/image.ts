@@ -6,7 +6,15 @@
 import { type Descriptor, pushBlob, pushDocument, sha256 } from "./registry.ts";
 import { type Entry, tar } from "./tar.ts";
 
-export type Compression = "gzip" | "gzip-members" | "zstd" | "none";
+export type Compression = keyof typeof suffixes;
+
+const suffixes = {
+  gzip: "+gzip",
+  "gzip-fast": "+gzip",
+  "gzip-members": "+gzip",
+  zstd: "+zstd",
+  none: "",
+} as const;
 
 /** A layer as it lies in a registry, and the digest of its tar. */
 export interface Layer {
@@ -36,7 +44,7 @@ export function layer(entries: readonly Entry[], compression: Compression = "gzi
 
 /** A tar as a layer. */
 export function layerOf(archive: Uint8Array<ArrayBuffer>, compression: Compression): Layer {
-  const suffix = { gzip: "+gzip", "gzip-members": "+gzip", zstd: "+zstd", none: "" }[compression];
+  const suffix = suffixes[compression];
   const blob = compress(archive, compression);
   return { mediaType: `${oci}.layer.v1.tar${suffix}`, blob, diffID: sha256(archive) };
 }
@@ -45,6 +53,8 @@ function compress(archive: Uint8Array<ArrayBuffer>, compression: Compression) {
   switch (compression) {
     case "gzip":
       return Bun.gzipSync(archive);
+    case "gzip-fast":
+      return Bun.gzipSync(archive, { level: 1 });
     case "gzip-members": {
       // Two members: a reader that stops after the first loses half of the files (pigz, eStargz).
       const half = Math.floor(archive.length / 1024) * 512;

@@ -25,7 +25,8 @@ export async function pushBaseImages(host: string): Promise<readonly string[]> {
   return ["busybox", "debian"];
 }
 
-function busyboxLayer(): Layer {
+/** Debian's static busybox under the names of all its applets, and a few users. */
+export function busyboxLayer(): Layer {
   const busybox = Bun.which("busybox", { PATH: systemPath });
   if (busybox === null) throw new Error("busybox is not installed");
   const applets = Bun.spawnSync([busybox, "--list"]).stdout.toString().trim().split("\n");
@@ -55,7 +56,7 @@ async function debianLayer(): Promise<Layer | undefined> {
     mkdirSync(cache, { recursive: true });
     await makeDebian(archive);
   }
-  return layerOf(Uint8Array.from(readFileSync(archive)), "gzip");
+  return layerOf(Uint8Array.from(readFileSync(archive)), "gzip-fast");
 }
 
 async function makeDebian(archive: string): Promise<void> {
