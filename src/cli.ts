@@ -6,7 +6,7 @@
  */
 
 import { parseFlags, seeHelp } from "./cli/flags.ts";
-import { nearest } from "./cli/nearest.ts";
+import { nearest } from "./nearest.ts";
 import {
   dockerOnlyFlags,
   dockerOnlyLetters,

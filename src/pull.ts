@@ -48,6 +48,8 @@ export interface PullSettings {
   /** Only results and notices are printed. */
   readonly quiet: boolean;
   readonly tlsVerify: boolean;
+  /** Where documents and blobs come from; the reference's own registry when absent. */
+  readonly registry?: Registry;
   /** Aborts the pull; its reason is thrown. */
   readonly signal: AbortSignal;
 }
@@ -115,7 +117,8 @@ class Pull {
     this.#settings = settings;
     this.#mapFlags = mapFlags;
     this.#signal = AbortSignal.any([settings.signal, this.#failed.signal]);
-    this.#registry = openRegistry({ tlsVerify: settings.tlsVerify, notice: printNotice });
+    this.#registry =
+      settings.registry ?? openRegistry({ tlsVerify: settings.tlsVerify, notice: printNotice });
     this.#progress = settings.quiet ? silentProgress : openProgress();
   }
 

@@ -12,6 +12,8 @@ export interface Plan {
   readonly process: Process;
   readonly root: Root;
   readonly hostname: string;
+  /** Labels, and image-spec conversion.md's words for the rest. For whoever reads kept containers. */
+  readonly annotations: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
   readonly linux: Linux;
   readonly hb: Extension;
@@ -45,7 +47,10 @@ export interface Capabilities {
   readonly ambient: readonly string[];
 }
 
-/** `type` is `RLIMIT_NOFILE` and so on; a limit above the caller's own hard limit is lowered to it. */
+/**
+ * `type` is `RLIMIT_NOFILE` and so on; a limit above the caller's own hard limit is lowered to it.
+ * Infinity here is RLIM_INFINITY, 2^64-1, in the JSON.
+ */
 export interface Rlimit {
   readonly type: string;
   readonly soft: number;
@@ -61,6 +66,8 @@ export interface Root {
 /**
  * One mount, in order. `type` is `bind` or a file system type; `options` are mount(8)'s: flags
  * (`ro nosuid nodev noexec rbind rprivate …`), the rest file system data (`size=64m`, `mode=1777`).
+ * `rro` is read-only with everything mounted below (runc's and crun's word), beside `ro`.
+ * Type `cgroup` is the cgroup2 of the container's own cgroup namespace.
  */
 export interface Mount {
   readonly destination: string;
@@ -142,6 +149,10 @@ export interface ContainerDirectory {
   readonly directory: string;
   /** `--rm=false`: the writable layer outlives the run. */
   readonly keep: boolean;
+  /** `--name`. */
+  readonly name?: string;
+  /** The file that holds the name, locked by an inherited descriptor; unlinked unless `keep`. */
+  readonly nameFile?: string;
 }
 
 /** `lowerdirs`: absolute, the topmost first, no duplicates; upperdir and workdir are in the container's directory. */

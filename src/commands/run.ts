@@ -1,0 +1,104 @@
+/** `hb run`: one container in the foreground. Returns only by failing; else this process becomes it. */
+
+import { realpathSync, writeFileSync } from "node:fs";
+import { bareImage, convert, type RootChoice } from "../container/convert.ts";
+import type { HostFacts } from "../container/facts.ts";
+import { checkName } from "../container/labels.ts";
+import type { Plan } from "../container/plan.ts";
+import { seccompFor } from "../container/seccomp.ts";
+import { HbError } from "../errors.ts";
+import { launch } from "../helper/launch.ts";
+import { hostFacts } from "../host/facts.ts";
+import { currentIdentity, helperMapFlags, type Identity } from "../host/identity.ts";
+import { checkArchitecture } from "../image/architecture.ts";
+import { type ObtainedImage, obtainImage } from "../obtain.ts";
+import type { RunOptions } from "../options.ts";
+import { printNotice } from "../output.ts";
+import {
+  containerPath,
+  createStore,
+  openStore,
+  type StorePaths,
+  storeRoot,
+} from "../store/layout.ts";
+import { type ClaimedName, claimName } from "../store/names.ts";
+import { sweep } from "../store/sweep.ts";
+
+/** Runs the container; the exit status is the container's, by way of execve. */
+export async function run(options: RunOptions): Promise<number> {
+  if (options.name !== undefined) checkName(options.name);
+  const identity = currentIdentity();
+  const uid = process.geteuid?.() ?? 0;
+  const store = openStore(storeRoot({ uid, env: process.env }));
+  createStore(store, uid);
+  if (identity.notice !== undefined) printNotice(identity.notice);
+  sweepStore(store, identity);
+  const facts = hostFacts(identity);
+  const image = options.rootfs === undefined ? await obtain(options, store, identity) : undefined;
+  if (image !== undefined) checkArchitecture(image.name, image.config.platform, facts);
+  const id = newId();
+  const container = { id, directory: containerPath(store, id), keep: !options.rm };
+  const input = {
+    options: { ...options, image: options.image ?? options.rootfs ?? "" },
+    image: image?.config.config ?? bareImage,
+    facts,
+    root: chooseRoot(options, image, facts),
+    seccomp: seccompFor,
+  };
+  const plan = convert({ ...input, container });
+  if (options.name === undefined) return start(plan, options);
+  const name = claimName(store, options.name, id);
+  const named = { ...container, name: options.name, nameFile: name.file };
+  return start({ ...plan, hb: { ...plan.hb, container: named } }, options, name);
+}
+
+async function obtain(
+  options: RunOptions,
+  store: StorePaths,
+  identity: Identity,
+): Promise<ObtainedImage> {
+  const { image = "" } = options;
+  return await obtainImage({ ...options, image }, { store, identity });
+}
+
+function chooseRoot(
+  { rootfs }: RunOptions,
+  image: ObtainedImage | undefined,
+  facts: HostFacts,
+): RootChoice {
+  if (rootfs === undefined) return { kind: "layers", lowerdirs: image?.lowerdirs ?? [] };
+  const kind = facts.fileKind(rootfs);
+  if (kind !== "directory") {
+    const why = kind === undefined ? "it does not exist" : "it is no directory";
+    throw new HbError(`Cannot use --rootfs "${rootfs}": ${why}`);
+  }
+  return { kind: "directory", path: realpathSync(rootfs) };
+}
+
+/** The last things that can fail, then execve. */
+function start(plan: Plan, options: RunOptions, name?: ClaimedName): never {
+  if (options.cidfile !== undefined) writeCidFile(options.cidfile, plan.hb.container.id);
+  return launch(plan, name === undefined ? [] : [name.fd]);
+}
+
+function writeCidFile(path: string, id: string): void {
+  try {
+    writeFileSync(path, id, { flag: "wx" });
+  } catch (error) {
+    const isThere = error instanceof Error && "code" in error && error.code === "EEXIST";
+    throw new HbError(`Cannot write --cidfile "${path}"`, {
+      cause: isThere ? new HbError("it exists already") : error,
+      ...(isThere ? { hint: "another container may have it; else remove the file" } : {}),
+    });
+  }
+}
+
+/** Garbage that resists is no reason not to run; it is worth a line. */
+function sweepStore(store: StorePaths, identity: Identity): void {
+  const failure = sweep(store, helperMapFlags(identity));
+  if (failure !== undefined) printNotice(failure.message);
+}
+
+function newId(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
+}

@@ -1,0 +1,149 @@
+/**
+ * Image config + options + facts -> the plan (image-spec conversion.md, docker's rules). Pure: the
+ * whole of it is tested by golden files, without privileges.
+ */
+
+import type { ContainerFlags } from "../options.ts";
+import { capabilitySets, chooseCapabilities } from "./capabilities.ts";
+import { maskedPaths, ociVersion, readonlyPaths } from "./defaults.ts";
+import { buildEnvironment } from "./env.ts";
+import type { HostFacts } from "./facts.ts";
+import { chooseAnnotations, type ImageLabels } from "./labels.ts";
+import { chooseMounts } from "./mounts.ts";
+import { chooseHostname, networkFiles, parseNetwork } from "./network.ts";
+import type { Extension, Linux, Namespace, NamespaceType, Plan, Seccomp } from "./plan.ts";
+import { chooseArgs, chooseUser, chooseWorkingDirectory, type ImageProcess } from "./process.ts";
+import { parseSecurityOptions } from "./security.ts";
+import { parseUlimits } from "./ulimits.ts";
+
+/** What of an image config a container comes from; `image/config.ts` has it. */
+export interface ContainerImage extends ImageProcess, ImageLabels {
+  readonly Env: readonly string[];
+  readonly Volumes: readonly string[];
+}
+
+/** An image that says nothing: what `--rootfs` starts from, with docker's shell of last resort. */
+export const bareImage: ContainerImage = {
+  Entrypoint: [],
+  Cmd: ["/bin/sh"],
+  WorkingDir: "",
+  User: "",
+  Env: [],
+  Volumes: [],
+  Labels: {},
+};
+
+export interface ConvertInput {
+  readonly options: ContainerOptions;
+  readonly image: ContainerImage;
+  readonly facts: HostFacts;
+  /** What the root is made of. */
+  readonly root: RootChoice;
+  readonly container: Extension["container"];
+  /** Turns the chosen profile and capabilities into a filter. */
+  readonly seccomp: (request: SeccompRequest) => Seccomp;
+}
+
+export interface ContainerOptions extends ContainerFlags {
+  /** For messages: what the user called the image or directory. */
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly interactive: boolean;
+  readonly init: boolean;
+}
+
+export type RootChoice =
+  | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "layers"; readonly lowerdirs: readonly string[] };
+
+export interface SeccompRequest {
+  /** A profile's text in docker's format; absent: the default profile. */
+  readonly profile?: string;
+  readonly capabilities: readonly string[];
+  readonly architecture: string;
+  readonly kernel: string;
+}
+
+/** The container that `options` ask for. */
+export function convert(input: ConvertInput): Plan {
+  const { options, image, facts, container } = input;
+  const security = parseSecurityOptions(options.securityOpt);
+  const hostname = chooseHostname(options, container.id, facts);
+  const capabilities = chooseCapabilities(options, facts);
+  const network = parseNetwork(options.network);
+  const { mounts, volumes } = chooseMounts(
+    { ...options, network, imageVolumes: image.Volumes },
+    facts,
+  );
+  const mounted = new Set(mounts.map((mount) => mount.destination));
+  const files = networkFiles(options, hostname, facts);
+  const isOpen = options.privileged || security.unmasked;
+  return {
+    ociVersion,
+    process: {
+      terminal: options.tty,
+      user: { uid: 0, gid: 0, additionalGids: [] },
+      args: chooseArgs(options, image, options.image),
+      env: buildEnvironment({ ...options, imageEnv: image.Env, hostname }, facts),
+      cwd: chooseWorkingDirectory(options, image),
+      capabilities: capabilitySets(capabilities),
+      rlimits: parseUlimits(options.ulimit),
+      noNewPrivileges: security.noNewPrivileges,
+    },
+    root: {
+      path: input.root.kind === "directory" ? input.root.path : `${container.directory}/rootfs`,
+      readonly: options.readOnly,
+    },
+    hostname,
+    annotations: chooseAnnotations(options, image, facts),
+    mounts,
+    linux: {
+      ...isolation(facts, network),
+      maskedPaths: isOpen ? [] : [...maskedPaths, ...facts.thermalThrottle],
+      readonlyPaths: isOpen ? [] : readonlyPaths,
+      ...chooseSeccomp(input, security.seccomp, capabilities),
+    },
+    hb: {
+      container,
+      ...overlayOf(input),
+      // A file the user mounts at the same place is the user's word on it.
+      files: files.filter((file) => !mounted.has(file.destination)),
+      user: chooseUser(options, image),
+      groupAdd: options.groupAdd,
+      volumes,
+      ...(facts.identity.idTools === undefined ? {} : { idTools: facts.identity.idTools }),
+      interactive: options.interactive,
+      init: options.init,
+    },
+  };
+}
+
+function isolation(
+  facts: HostFacts,
+  network: "host" | "none",
+): Pick<Linux, "uidMappings" | "gidMappings" | "namespaces"> {
+  const { uidMappings, gidMappings } = facts.identity;
+  const types: NamespaceType[] = ["mount", "pid", "ipc", "uts", "cgroup"];
+  if (network === "none") types.push("network");
+  if (uidMappings.length > 0) types.unshift("user");
+  const namespaces = types.map((type): Namespace => ({ type }));
+  return { uidMappings, gidMappings, namespaces };
+}
+
+function overlayOf({ root, facts }: ConvertInput): Pick<Extension, "overlay"> {
+  if (root.kind === "directory") return {};
+  // A layer that occurs twice adds nothing the second time, and overlayfs refuses it (ELOOP).
+  const lowerdirs = [...new Set(root.lowerdirs)];
+  return { overlay: { lowerdirs, userxattr: facts.identity.uidMappings.length > 0 } };
+}
+
+function chooseSeccomp(
+  { options, facts, seccomp }: ConvertInput,
+  asked: string | undefined,
+  capabilities: readonly string[],
+): Pick<Linux, "seccomp"> {
+  if (asked === "unconfined" || (asked === undefined && options.privileged)) return {};
+  const { architecture, kernel } = facts;
+  const profile = asked === undefined ? {} : { profile: facts.readText(asked) };
+  return { seccomp: seccomp({ ...profile, capabilities, architecture, kernel }) };
+}

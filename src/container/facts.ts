@@ -1,0 +1,50 @@
+/**
+ * What decisions need to know of the machine. Values only; host/facts.ts reads them, each when it
+ * is first asked for, so that a run pays only for the facts it uses.
+ */
+
+import type { IdMapping, IdTools } from "./plan.ts";
+
+/** What is at a path of the host, symbolic links followed. */
+export type FileKind = "directory" | "device" | "file";
+
+/** `unified` is cgroup v2 alone at /sys/fs/cgroup; `legacy` is v1, also beside v2. */
+export type CgroupMode = "unified" | "legacy" | "none";
+
+export interface HostFacts {
+  readonly identity: FactsIdentity;
+  /** As images spell it: `amd64`, `arm64`. */
+  readonly architecture: string;
+  /** `6.1` of uname's release. */
+  readonly kernel: string;
+  readonly hostname: string;
+  /** /etc/hosts and /etc/resolv.conf; "" where there is none. */
+  readonly hosts: string;
+  readonly resolvConf: string;
+  readonly cgroup: CgroupMode;
+  /** Absolute: what relative `-v` sources and `~` start from. */
+  readonly workingDirectory: string;
+  readonly home: string | undefined;
+  /** The number of the newest capability this kernel knows. */
+  readonly lastCapability: number;
+  /** The capabilities root may hand on, as a bit set; all of them in a user namespace of ours. */
+  readonly boundingCapabilities: bigint;
+  /** Directories of /sys that tell CPUs' heat, GHSA-6fw5-f8r9-fgfm. */
+  readonly thermalThrottle: readonly string[];
+  /** Every device node below /dev that a privileged container gets. */
+  readonly devices: readonly string[];
+  /** A variable of the caller's environment. */
+  variable(name: string): string | undefined;
+  fileKind(path: string): FileKind | undefined;
+  /** A text file the user named; what is wrong with it is thrown as `HbError`. */
+  readText(path: string): string;
+  /** Whether binfmt_misc runs programs of this architecture. */
+  emulates(architecture: string): boolean;
+}
+
+/** host/identity.ts's decision, as far as a plan needs it. */
+export interface FactsIdentity {
+  readonly uidMappings: readonly IdMapping[];
+  readonly gidMappings: readonly IdMapping[];
+  readonly idTools?: IdTools;
+}

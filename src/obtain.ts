@@ -1,0 +1,104 @@
+/**
+ * The image of a run: from the store, from a registry, or from this very executable. The way
+ * through the store alone is synchronous and loads nothing else.
+ */
+
+import { HbError } from "./errors.ts";
+import type { Identity } from "./host/identity.ts";
+import { type ImageConfig, parseConfig } from "./image/config.ts";
+import { hostPlatform, type Platform, parsePlatform } from "./image/platform.ts";
+import { familiarName, parseReference, type Reference } from "./image/reference.ts";
+import type { ImageFlags, PullPolicy } from "./options.ts";
+import type { Registry } from "./registry/client.ts";
+import { readBlob } from "./store/blobs.ts";
+import { findImage, type ImageRecord } from "./store/images.ts";
+import { layerDiffPath, type StorePaths } from "./store/layout.ts";
+
+/** An image that is wholly in the store. */
+export interface ObtainedImage {
+  readonly name: string;
+  readonly record: ImageRecord;
+  readonly config: ImageConfig;
+  /** What overlayfs takes: the topmost first. */
+  readonly lowerdirs: readonly string[];
+}
+
+export interface Wanted extends ImageFlags {
+  readonly image: string;
+  readonly pull: PullPolicy;
+}
+
+interface Places {
+  readonly store: StorePaths;
+  readonly identity: Identity;
+}
+
+/** The bare name of the image that is embedded in hb. */
+const EMBEDDED = "hello";
+
+/** The image `wanted` names, pulled first where its policy says so. */
+export async function obtainImage(wanted: Wanted, places: Places): Promise<ObtainedImage> {
+  const reference = parseReference(wanted.image);
+  const host = hostPlatform(process.arch);
+  const platform = wanted.platform === undefined ? host : parsePlatform(wanted.platform, host);
+  const isEmbedded = wanted.image === EMBEDDED && platform.architecture === host.architecture;
+  const record = isEmbedded
+    ? await importEmbedded(reference, platform, places)
+    : await findOrPull(wanted, reference, platform, places);
+  const { store } = places;
+  return {
+    name: familiarName(reference),
+    record,
+    config: parseConfig(readBlob(store, record.config)),
+    lowerdirs: record.layers.map((name) => layerDiffPath(store, name)).reverse(),
+  };
+}
+
+async function findOrPull(
+  wanted: Wanted,
+  reference: Reference,
+  platform: Platform,
+  places: Places,
+): Promise<ImageRecord> {
+  const found = wanted.pull === "always" ? undefined : findImage(places.store, reference, platform);
+  if (found !== undefined) return found;
+  if (wanted.pull === "never") {
+    throw new HbError(`Cannot run ${familiarName(reference)}: it was not pulled`, {
+      hint: `pull it with 'hb pull ${wanted.image}', or leave --pull never out`,
+    });
+  }
+  return await pull(wanted, reference, platform, places);
+}
+
+/** The record of the embedded image, imported when the store has none or that of another hb. */
+async function importEmbedded(
+  reference: Reference,
+  platform: Platform,
+  places: Places,
+): Promise<ImageRecord> {
+  const { EmbeddedRegistry } = await import("./embedded.ts");
+  const registry = new EmbeddedRegistry();
+  const found = findImage(places.store, reference, platform);
+  if (found?.manifest === registry.manifest.digest) return found;
+  return await pull({ tlsVerify: true, quiet: true }, reference, platform, places, registry);
+}
+
+async function pull(
+  flags: Pick<ImageFlags, "tlsVerify" | "quiet">,
+  reference: Reference,
+  platform: Platform,
+  places: Places,
+  registry?: Registry,
+): Promise<ImageRecord> {
+  const [{ pullImage }, { interruptible }] = await Promise.all([
+    import("./pull.ts"),
+    import("./host/interrupt.ts"),
+  ]);
+  const { quiet, tlsVerify } = flags;
+  const settings = { ...places, platform, quiet, tlsVerify };
+  const source = registry === undefined ? {} : { registry };
+  const pulled = await interruptible((signal) =>
+    pullImage(reference, { ...settings, ...source, signal }),
+  );
+  return pulled.record;
+}

@@ -1,0 +1,71 @@
+/**
+ * Names of containers (`--name`): names/<NAME> holds the id of the container that has it.
+ *
+ * A name is taken while somebody holds its file's lock, while its container is alive, or while it is
+ * kept. The lock's descriptor goes with hb into the supervisor and ends with it, so that a killed hb
+ * leaves a file that means nothing, and the next one to ask for the name takes it over.
+ */
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { HbError } from "../errors.ts";
+import { LOCK_EX, tryFlock } from "../host/libc.ts";
+import { containerPath, type StorePath, type StorePaths, within } from "./layout.ts";
+import { DirectoryLock, tryLock } from "./lock.ts";
+import { isKept } from "./sweep.ts";
+
+/** A name that is ours as long as the descriptor is open. */
+export interface ClaimedName {
+  readonly file: StorePath;
+  readonly fd: number;
+}
+
+/** Gives `name` to the container `id`, or says who has it. */
+export function claimName(store: StorePaths, name: string, id: string): ClaimedName {
+  const directory = within(store.root, "names");
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const file = within(directory, name);
+  for (;;) {
+    const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    try {
+      if (!tryFlock(fd, LOCK_EX)) throw taken(name, readFileSync(file, "latin1"));
+      // Whoever had it may have unlinked it between our open and our lock.
+      if (statSync(file, { throwIfNoEntry: false })?.ino !== fstatSync(fd).ino) {
+        closeSync(fd);
+        continue;
+      }
+      const holder = readFileSync(file, "latin1");
+      if (isInUse(store, holder)) throw taken(name, holder);
+      ftruncateSync(fd);
+      writeSync(fd, id, 0, "latin1");
+      return { file, fd };
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+}
+
+function isInUse(store: StorePaths, id: string): boolean {
+  if (!/^[0-9a-f]{64}$/.test(id)) return false;
+  const lock = tryLock(containerPath(store, id), "exclusive");
+  if (!(lock instanceof DirectoryLock)) return lock === "busy";
+  const kept = isKept(store, id);
+  lock.release();
+  return kept;
+}
+
+function taken(name: string, id: string): HbError {
+  return new HbError(`Cannot name the container "${name}": ${id.slice(0, 12)} has that name`, {
+    hint: "choose another name, or remove that container with 'hb prune'",
+  });
+}
