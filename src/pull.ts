@@ -9,7 +9,7 @@
 
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { HbError } from "./errors.ts";
+import { formatError, HbError } from "./errors.ts";
 import { helperMapFlags, type Identity } from "./host/identity.ts";
 import type { Layer } from "./image/config.ts";
 import { chainIDs, type ImageConfig, pairLayers, parseConfig } from "./image/config.ts";
@@ -71,7 +71,7 @@ export async function pullImage(
   const mapFlags = helperMapFlags(identity);
   createStore(store, process.geteuid?.() ?? 0);
   const resisting = sweep(store, mapFlags);
-  if (resisting !== undefined) printNotice(`${resisting.message}: ${String(resisting.cause)}`);
+  if (resisting !== undefined) printNotice(formatError(resisting));
   const pull = new Pull(reference, settings, mapFlags);
   try {
     return await pull.run();

@@ -7,14 +7,14 @@ import { familiarName, formatReference, parseReference } from "../image/referenc
 import type { PullOptions } from "../options.ts";
 import { printResult } from "../output.ts";
 import { pullImage } from "../pull.ts";
-import { openStore, storeRoot } from "../store/layout.ts";
+import { currentStore } from "../store/layout.ts";
 
 /** Ends stdout with the canonical reference, as docker does; `-q` prints the digest and no more. */
 export async function pull(options: PullOptions): Promise<number> {
   const reference = parseReference(options.image);
   const host = hostPlatform(process.arch);
   const platform = options.platform === undefined ? host : parsePlatform(options.platform, host);
-  const store = openStore(storeRoot({ uid: process.geteuid?.() ?? 0, env: process.env }));
+  const store = currentStore();
   const { quiet, tlsVerify } = options;
   const settings = { store, platform, quiet, tlsVerify, identity: currentIdentity() };
   const { digest, isNew } = await interruptible((signal) =>

@@ -22,7 +22,7 @@ import { dirname } from "node:path";
 import { HbError } from "../errors.ts";
 import { type Digest, parseDigest } from "../image/digest.ts";
 import type { Platform } from "../image/platform.ts";
-import { formatReference, parseReference, type Reference } from "../image/reference.ts";
+import type { Reference } from "../image/reference.ts";
 import {
   imagePath,
   imageRecordPath,
@@ -157,7 +157,10 @@ function namesIn(directory: string): string[] {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return []; // removed meanwhile, or never there
-    throw error;
+    throw new HbError(`Cannot read the store's "${directory}"`, {
+      cause: error,
+      hint: "set HB_ROOT to a directory of your own",
+    });
   }
 }
 
@@ -210,14 +213,4 @@ function isPlatform(value: unknown): value is Platform {
   const { os, architecture, variant } = value as Partial<Record<keyof Platform, unknown>>;
   if (variant !== undefined && typeof variant !== "string") return false;
   return typeof os === "string" && typeof architecture === "string";
-}
-
-/** The record's reference as a value again. */
-export function recordReference(record: ImageRecord): Reference {
-  return parseReference(record.reference);
-}
-
-/** How an image record spells `reference`. */
-export function recordName(reference: Reference): string {
-  return formatReference(reference);
 }

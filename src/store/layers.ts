@@ -8,7 +8,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { HbError } from "../errors.ts";
-import { listImages } from "./images.ts";
+import { listImages, type StoredImage } from "./images.ts";
 import { containerPath, layerPath, type StorePaths, within } from "./layout.ts";
 import { DirectoryLock, tryLock } from "./lock.ts";
 import { type LockedTree, removeTrees } from "./remove.ts";
@@ -86,43 +86,76 @@ function layersOfContainer(store: StorePaths, id: string): string[] {
   return lowerdirs.map((lowerdir) => basename(dirname(lowerdir)));
 }
 
-/** What a collection did. */
-export interface Collected {
-  readonly layers: number;
-  readonly bytes: number;
+/** Layers taken out of use by their exclusive locks, and those somebody holds. */
+export interface LockedLayers {
+  readonly locked: readonly (LockedTree & { readonly name: string })[];
   /** Not named by any image, and yet in use by somebody at this moment. */
   readonly busy: readonly string[];
 }
 
-/**
- * Removes those of `candidates` that nobody uses. The lock comes before the look at the records: a
- * pull holds its layers until its record is written, so whoever gets the lock sees that record.
- */
+/** What a collection did. */
+export interface Collected {
+  readonly layers: number;
+  readonly bytes: number;
+}
+
+/** Removes those of `candidates` that nobody uses. */
 export function collectLayers(
   store: StorePaths,
   candidates: Iterable<string>,
   mapFlags: readonly string[],
 ): Collected {
+  return removeLocked(store, lockUnused(store, candidates, []), mapFlags);
+}
+
+/** Locks those of `candidates` that nothing names but the image records in `leaving`. */
+export function lockUnused(
+  store: StorePaths,
+  candidates: Iterable<string>,
+  leaving: readonly StoredImage[],
+): LockedLayers {
   const locked: (LockedTree & { readonly name: string })[] = [];
   const busy: string[] = [];
-  const unused = namesNotUsed(store, candidates);
-  for (const name of unused) {
+  for (const name of namesNotUsed(store, candidates, leaving)) {
     const path = layerPath(store, name);
     const lock = tryLock(path, "exclusive");
     if (lock instanceof DirectoryLock) locked.push({ name, path, lock });
     else if (lock === "busy") busy.push(name);
   }
-  const lockedNames = locked.map(({ name }) => name);
-  const still = new Set(namesNotUsed(store, lockedNames));
-  const garbage = locked.filter(({ name }) => still.has(name));
-  for (const { name, lock } of locked) if (!still.has(name)) lock.release();
-  const bytes = garbage.reduce((sum, { name }) => sum + layerSize(store, name), 0);
-  if (garbage.length > 0) removeTrees(store, garbage, mapFlags);
-  return { layers: garbage.length, bytes, busy };
+  return { locked, busy };
 }
 
-function namesNotUsed(store: StorePaths, names: Iterable<string>): string[] {
-  const used = new Set(listImages(store).flatMap(({ record }) => record.layers));
+/**
+ * Removes the locked layers that nothing names. The records are read again: a pull holds its layers
+ * until its record is written, so whoever has the lock sees that record.
+ */
+export function removeLocked(
+  store: StorePaths,
+  { locked }: LockedLayers,
+  mapFlags: readonly string[],
+): Collected {
+  const lockedNames = locked.map(({ name }) => name);
+  const unused = new Set(namesNotUsed(store, lockedNames, []));
+  const garbage = locked.filter(({ name }) => unused.has(name));
+  for (const { name, lock } of locked) if (!unused.has(name)) lock.release();
+  const bytes = garbage.reduce((sum, { name }) => sum + layerSize(store, name), 0);
+  if (garbage.length > 0) removeTrees(store, garbage, mapFlags);
+  return { layers: garbage.length, bytes };
+}
+
+/** Lets go without removing anything. */
+export function releaseLocked({ locked }: LockedLayers): void {
+  for (const { lock } of locked) lock.release();
+}
+
+function namesNotUsed(
+  store: StorePaths,
+  names: Iterable<string>,
+  leaving: readonly StoredImage[],
+): string[] {
+  const ignored = new Set<string>(leaving.map(({ file }) => file));
+  const records = listImages(store).filter(({ file }) => !ignored.has(file));
+  const used = new Set(records.flatMap(({ record }) => record.layers));
   for (const name of layersOfContainers(store).keys()) used.add(name);
   return [...new Set(names)].filter((name) => !used.has(name));
 }

@@ -65,6 +65,11 @@ export function openStore(root: string): StorePaths {
   return { root: normal, blobs, layers, images, containers, tmp } as StorePaths;
 }
 
+/** The store of whoever runs this process. */
+export function currentStore(): StorePaths {
+  return openStore(storeRoot({ uid: process.geteuid?.() ?? 0, env: process.env }));
+}
+
 /** Makes the store's directories, or says in one line why that cannot be. */
 export function createStore(store: StorePaths, uid: number): void {
   try {

@@ -1,0 +1,72 @@
+/** `hb inspect`: an image's facts as a JSON array, with docker's field names. */
+
+import { HbError } from "../errors.ts";
+import { hostPlatform, matchPlatform, parsePlatform } from "../image/platform.ts";
+import { familiarName, parseReference } from "../image/reference.ts";
+import type { InspectOptions } from "../options.ts";
+import { printResult } from "../output.ts";
+import { readBlob } from "../store/blobs.ts";
+import { type ImageRecord, listImages, type StoredImage } from "../store/images.ts";
+import { currentStore, type StorePaths } from "../store/layout.ts";
+import { selectImages } from "../store/select.ts";
+
+/** Prints one array for all images; one that is not there is an error before anything is printed. */
+export async function inspect(options: InspectOptions): Promise<number> {
+  const store = currentStore();
+  const found = options.images.map((text) => {
+    const { images } = selectImages(store, text);
+    return describe(store, choose(images, text, options.platform));
+  });
+  printResult(JSON.stringify(found, undefined, 4));
+  return 0;
+}
+
+/** The image for the platform asked for, else this machine's, else the only one. */
+function choose(images: readonly StoredImage[], text: string, asked?: string): ImageRecord {
+  const host = hostPlatform(process.arch);
+  const wanted = asked === undefined ? host : parsePlatform(asked, host);
+  const fitting = images.find(({ record }) => matchPlatform(wanted, record.platform) !== undefined);
+  const image = fitting ?? (asked === undefined ? images[0] : undefined);
+  if (image !== undefined) return image.record;
+  const where = asked === undefined || images.length === 0 ? "" : ` for ${asked}`;
+  throw new HbError(`No such image: ${text}${where}`, { hint: "see 'hb images', or pull it" });
+}
+
+/** Fields of docker's that have a meaning here; Config is the image's own, untouched. */
+function describe(store: StorePaths, record: ImageRecord): Record<string, unknown> {
+  const config = JSON.parse(new TextDecoder().decode(readBlob(store, record.config))) as {
+    readonly [key: string]: unknown;
+    readonly rootfs?: { readonly diff_ids?: unknown };
+  };
+  const names = listImages(store).filter(({ record: other }) => other.config === record.config);
+  const { os, architecture, variant } = record.platform;
+  return {
+    Id: record.config,
+    RepoTags: unique(names.flatMap(tagsOf)),
+    RepoDigests: unique(names.map(digestOf)),
+    Comment: config.comment ?? "",
+    Created: config.created,
+    Author: config.author ?? "",
+    Architecture: architecture,
+    ...(variant === undefined ? {} : { Variant: variant }),
+    Os: os,
+    Size: record.sizeBytes,
+    Config: config.config ?? {},
+    RootFS: { Type: "layers", Layers: config.rootfs?.diff_ids ?? [] },
+    Metadata: { LastTagTime: record.pulledAt },
+  };
+}
+
+function tagsOf({ record }: StoredImage): string[] {
+  const reference = parseReference(record.reference);
+  return reference.digest === undefined ? [familiarName(reference)] : [];
+}
+
+function digestOf({ record }: StoredImage): string {
+  const { registry, repository } = parseReference(record.reference);
+  return familiarName({ registry, repository, digest: record.index ?? record.manifest });
+}
+
+function unique(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}

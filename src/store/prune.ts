@@ -1,0 +1,96 @@
+/**
+ * Taking things out of the store on request: images, and what nothing needs any more.
+ *
+ * What runs is never touched: a running container holds its own directory's lock and shared locks
+ * on its layers, a pull holds the layers it counts on.
+ */
+
+import { HbError } from "../errors.ts";
+import { collectBlobs } from "./blobs.ts";
+import { listImages, removeImage, type StoredImage } from "./images.ts";
+import {
+  type Collected,
+  collectLayers,
+  layersOfContainers,
+  listLayers,
+  lockUnused,
+  releaseLocked,
+  removeLocked,
+} from "./layers.ts";
+import { containerPath, type StorePaths } from "./layout.ts";
+import { DirectoryLock, tryLock } from "./lock.ts";
+import { removeTrees } from "./remove.ts";
+import { isKept, listContainers } from "./sweep.ts";
+
+/** What a pruning took away. */
+export interface Pruned extends Collected {
+  readonly containers: number;
+  readonly images: number;
+  /** Images left because something runs on them. */
+  readonly inUse: readonly StoredImage[];
+}
+
+/** Removes ended containers and what no image needs; with `all`, the images as well. */
+export function pruneStore(
+  store: StorePaths,
+  { all, mapFlags }: { readonly all: boolean; readonly mapFlags: readonly string[] },
+): Pruned {
+  const containers = removeKeptContainers(store, mapFlags);
+  const { removed, inUse } = all ? removeUnusedImages(store) : { removed: 0, inUse: [] };
+  const { layers, bytes } = collectLayers(store, listLayers(store), mapFlags);
+  return { containers, images: removed, layers, bytes: bytes + collectBlobs(store), inUse };
+}
+
+/** Removes `images`' records and the layers only they had; refuses while something runs on them. */
+export function removeImages(
+  store: StorePaths,
+  images: readonly StoredImage[],
+  mapFlags: readonly string[],
+): Collected {
+  const taken = lockUnused(
+    store,
+    images.flatMap(({ record }) => record.layers),
+    images,
+  );
+  if (taken.busy.length > 0) {
+    releaseLocked(taken);
+    throw new HbError("it is in use by a running container or a pull", {
+      hint: "wait for its end, or stop it",
+    });
+  }
+  for (const image of images) removeImage(store, image);
+  const { layers, bytes } = removeLocked(store, taken, mapFlags);
+  return { layers, bytes: bytes + collectBlobs(store) };
+}
+
+/** The kept containers that stand on layers no image but these has. */
+export function containersOn(store: StorePaths, images: readonly StoredImage[]): string[] {
+  const files = new Set(images.map(({ file }) => file));
+  const others = listImages(store).filter(({ file }) => !files.has(file));
+  const shared = new Set(others.flatMap(({ record }) => record.layers));
+  const users = layersOfContainers(store);
+  const own = images.flatMap(({ record }) => record.layers).filter((name) => !shared.has(name));
+  return [...new Set(own.flatMap((name) => users.get(name) ?? []))];
+}
+
+function removeKeptContainers(store: StorePaths, mapFlags: readonly string[]): number {
+  const ended = listContainers(store).flatMap((id) => {
+    const path = containerPath(store, id);
+    const lock = isKept(store, id) ? tryLock(path, "exclusive") : "missing";
+    return lock instanceof DirectoryLock ? [{ path, lock }] : [];
+  });
+  if (ended.length > 0) removeTrees(store, ended, mapFlags);
+  return ended.length;
+}
+
+/** Removes the records of images nothing runs on; their layers are left to the collection. */
+function removeUnusedImages(store: StorePaths): { removed: number; inUse: StoredImage[] } {
+  const images = listImages(store);
+  const taken = lockUnused(store, listLayers(store), images);
+  const busy = new Set(taken.busy);
+  const inUse = images.filter(({ record }) => record.layers.some((name) => busy.has(name)));
+  const unused = images.filter((image) => !inUse.includes(image));
+  for (const image of unused) removeImage(store, image);
+  releaseLocked(taken);
+  return { removed: unused.length, inUse };
+}

@@ -1,0 +1,60 @@
+/**
+ * Which image records a user's word means: a reference, or the beginning of an image's id.
+ *
+ * An image's id is its config's digest, as in docker. A reference comes first: `cafe` may be both.
+ */
+
+import { HbError } from "../errors.ts";
+import { digestHex } from "../image/digest.ts";
+import { parseReference, type Reference } from "../image/reference.ts";
+import { listImages, type StoredImage } from "./images.ts";
+import type { StorePaths } from "./layout.ts";
+
+/** How a selection was written. */
+export interface Selection {
+  readonly images: readonly StoredImage[];
+  readonly by: "reference" | "id";
+}
+
+/** Every record that `text` means, of all platforms; none is no error. */
+export function selectImages(store: StorePaths, text: string): Selection {
+  const all = listImages(store);
+  const prefix = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
+  const isDigest = text.startsWith("sha256:");
+  if (!isDigest) {
+    const reference = parseReference(text);
+    const named = all.filter(({ record }) => isMeant(reference, record));
+    if (named.length > 0 || prefix === undefined) return { images: named, by: "reference" };
+  }
+  if (prefix === undefined) {
+    throw new HbError(`Cannot read the image id ${JSON.stringify(text)}`, {
+      hint: "give at least four of its hexadecimal digits",
+    });
+  }
+  const images = all.filter(({ record }) => digestHex(record.config).startsWith(prefix));
+  const ids = new Set(images.map(({ record }) => record.config));
+  if (ids.size <= 1) return { images, by: "id" };
+  throw new HbError(`"${text}" is the beginning of ${ids.size} images' ids`, {
+    hint: "give more digits, see 'hb images'",
+  });
+}
+
+/** The records of one repository, or of one reference if `text` has a tag or digest. */
+export function filterImages(images: readonly StoredImage[], text: string): StoredImage[] {
+  const reference = parseReference(text);
+  const isWhole = text.includes("@") || text.lastIndexOf(":") > text.lastIndexOf("/");
+  return images.filter(({ record }) => {
+    if (isWhole) return isMeant(reference, record);
+    const { registry, repository } = parseReference(record.reference);
+    return registry === reference.registry && repository === reference.repository;
+  });
+}
+
+function isMeant(reference: Reference, record: StoredImage["record"]): boolean {
+  const { registry, repository, tag } = parseReference(record.reference);
+  if (registry !== reference.registry || repository !== reference.repository) return false;
+  if (reference.digest === undefined) {
+    return tag === reference.tag && !record.reference.includes("@");
+  }
+  return [record.manifest, record.index].includes(reference.digest);
+}
