@@ -42,12 +42,13 @@ export function statusTerminal(): { readonly columns: number; readonly rows: num
 
 /** Rows under headings, in columns as wide as their widest cell, as docker prints them. */
 export function formatTable(headings: readonly string[], rows: readonly string[][]): string[] {
-  const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => (row[column] ?? "").length)),
+  const cells = [headings, ...rows].map((row) => row.map(printable));
+  const widths = headings.map((_, column) =>
+    Math.max(...cells.map((row) => (row[column] ?? "").length)),
   );
-  return [headings, ...rows].map((row) =>
+  return cells.map((row) =>
     row
-      .map((cell, column) => printable(cell).padEnd(widths[column] ?? 0))
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join("   ")
       .trimEnd(),
   );
