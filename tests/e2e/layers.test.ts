@@ -1,7 +1,6 @@
 /** What a container sees of layers that replace, hide, link and decorate each other's files. */
 
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { layer, pushImage } from "../setup/image.ts";
 import { busyboxLayer } from "../setup/images.ts";
 import type { Entry } from "../setup/tar.ts";
