@@ -39,7 +39,9 @@ export function chooseMounts(wishes: MountWishes, facts: HostFacts): ChosenMount
     ...wishes.tmpfs.map((text): Wish => ({ kind: "mount", mount: parseTmpfs(text) })),
   ];
   refuseDuplicates(asked);
-  const own = asked.flatMap((wish) => (wish.kind === "mount" ? [wish.mount] : []));
+  const own = asked
+    .flatMap((wish) => (wish.kind === "mount" ? [wish.mount] : []))
+    .map((mount) => (wishes.privileged ? without(mount, "nodev") : mount));
   const ownDevices = wishes.device.map((text) => parseDevice(text, facts));
   const taken = new Set([...own, ...ownDevices].map((mount) => mount.destination));
   const devices = wishes.privileged
@@ -66,7 +68,22 @@ function systemMounts(wishes: MountWishes, facts: HostFacts): readonly Mount[] {
     source: "shm",
     options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${sizeBytes}`],
   };
-  return [...baseMounts, shm, ...sysMounts({ network, privileged }, facts)];
+  return [...baseMounts.map(fitting(facts)), shm, ...sysMounts({ network, privileged }, facts)];
+}
+
+/** devpts refuses a gid that its user namespace does not map (EINVAL): terminals are root's then. */
+function fitting({ identity }: HostFacts): (mount: Mount) => Mount {
+  const ttyGid = 5;
+  const isMapped =
+    identity.gidMappings.length === 0 ||
+    identity.gidMappings.some(
+      ({ containerID, size }) => containerID <= ttyGid && ttyGid < containerID + size,
+    );
+  return (mount) => (isMapped ? mount : without(mount, `gid=${ttyGid}`));
+}
+
+function without(mount: Mount, option: string): Mount {
+  return { ...mount, options: mount.options.filter((other) => other !== option) };
 }
 
 /**
@@ -91,7 +108,7 @@ function sysMounts(
       };
   const cgroup = "/sys/fs/cgroup";
   if (facts.cgroup === "unified") {
-    return [sys, { destination: cgroup, type: "cgroup", source: "cgroup", options: mode }];
+    return [sys, { destination: cgroup, type: "cgroup2", source: "cgroup", options: mode }];
   }
   if (facts.cgroup === "none") return [sys];
   // cgroup v1 knows no delegation: the host's hierarchies are covered.

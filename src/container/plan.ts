@@ -67,7 +67,6 @@ export interface Root {
  * One mount, in order. `type` is `bind` or a file system type; `options` are mount(8)'s: flags
  * (`ro nosuid nodev noexec rbind rprivate …`), the rest file system data (`size=64m`, `mode=1777`).
  * `rro` is read-only with everything mounted below (runc's and crun's word), beside `ro`.
- * Type `cgroup` is the cgroup2 of the container's own cgroup namespace.
  */
 export interface Mount {
   readonly destination: string;

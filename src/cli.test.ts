@@ -1,0 +1,96 @@
+import { describe, expect, test } from "bun:test";
+import * as tables from "./cli/tables.ts";
+import { commandNames, parseCommandLine } from "./cli.ts";
+import { helpText } from "./commands/help.ts";
+import { UsageError } from "./errors.ts";
+
+function errorOf(...argv: string[]): UsageError {
+  try {
+    parseCommandLine(argv);
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    throw error;
+  }
+  throw new Error(`${argv.join(" ")} was understood`);
+}
+
+describe("parseCommandLine()", () => {
+  test("leaves what follows the image to the container", () => {
+    const { command, options } = parseCommandLine(["run", "-it", "alpine", "ls", "-l", "--rm"]);
+    expect(command).toBe("run");
+    expect(options).toMatchObject({ image: "alpine", command: ["ls", "-l", "--rm"], tty: true });
+  });
+
+  test("takes --rm for granted and --rm=false for an answer", () => {
+    expect(parseCommandLine(["run", "x"]).options).toMatchObject({ rm: true });
+    expect(parseCommandLine(["run", "--rm=false", "x"]).options).toMatchObject({ rm: false });
+  });
+
+  test("needs no image with --rootfs", () => {
+    const { options } = parseCommandLine(["run", "--rootfs", "/x", "ls"]);
+    expect(options).toMatchObject({ rootfs: "/x", command: ["ls"] });
+    expect(options).not.toHaveProperty("image");
+  });
+
+  test("takes -h of run for the hostname and of others for help", () => {
+    expect(parseCommandLine(["run", "-h", "box", "x"]).options).toMatchObject({ hostname: "box" });
+    expect(parseCommandLine(["pull", "-h"])).toEqual({
+      command: "help",
+      options: { topic: "pull" },
+    });
+  });
+
+  test("explains itself without arguments", () => {
+    expect(parseCommandLine([])).toEqual({ command: "help", options: {} });
+  });
+
+  test("takes flags of other commands after their arguments, too", () => {
+    const { options } = parseCommandLine(["pull", "alpine", "-q"]);
+    expect(options).toMatchObject({ image: "alpine", quiet: true });
+  });
+});
+
+describe("parseCommandLine() fails with the nearest known word", () => {
+  const cases: [string[], RegExp, RegExp][] = [
+    [["rnu"], /no command "rnu"/, /'run'/],
+    [["run", "--evn", "A"], /no flag --evn/, /--env\?/],
+    [["run", "-p", "80:80", "x"], /no flag -p/, /docker has --publish/],
+    [["run", "--memory=1g", "x"], /no flag --memory/, /docker has --memory/],
+    [["run"], /needs an image/, /hb help run/],
+    [["run", "--pull", "newer", "x"], /--pull "newer"/, /always, missing, never/],
+    [["spec", "x"], /needs a directory/, /hb help spec/],
+    [["pull", "a", "b"], /another argument, got "b"/, /hb help pull/],
+    [["help", "rum"], /no command "rum"/, /hb help run/],
+  ];
+  for (const [argv, message, hint] of cases) {
+    test(`hb ${argv.join(" ")}`, () => {
+      const error = errorOf(...argv);
+      expect(error.message).toMatch(message);
+      expect(error.hint ?? "").toMatch(hint);
+      expect(error.exitCode).toBe(125);
+    });
+  }
+});
+
+describe("help", () => {
+  test("exists for every command", () => {
+    for (const name of commandNames) expect(helpText(name)).toStartWith(`hb ${name}`);
+  });
+
+  const documented = [
+    ["run", tables.runFlags],
+    ["pull", tables.pullFlags],
+    ["images", tables.imagesFlags],
+    ["rmi", tables.rmiFlags],
+    ["inspect", tables.inspectFlags],
+    ["prune", tables.pruneFlags],
+    ["doctor", tables.reportFlags],
+  ] as const;
+  for (const [name, table] of documented) {
+    test(`names every flag of ${name} and no other`, () => {
+      const written = new Set(helpText(name).match(/(?<![\w-])--[a-z][a-z-]+/g));
+      const known = Object.values(table).map((flag) => `--${flag.name}`);
+      expect([...written].sort()).toEqual(known.sort());
+    });
+  }
+});

@@ -1,0 +1,211 @@
+/**
+ * `hb help`, `hb help COMMAND`, `hb COMMAND --help`: texts written by hand, examples first.
+ *
+ * tests compare the flags named here with those in cli/tables.ts, so that neither has one more.
+ */
+
+import { UsageError } from "../errors.ts";
+import type { HelpOptions } from "../options.ts";
+import { printResult } from "../output.ts";
+
+/** Prints the text about `topic`, or the overview. */
+export function help({ topic }: HelpOptions): number {
+  printResult((topic === undefined ? overview : helpText(topic)).trimEnd());
+  return 0;
+}
+
+/** The text about one command. */
+export function helpText(topic: string): string {
+  const text = Object.hasOwn(texts, topic) ? texts[topic] : undefined;
+  if (text === undefined) throw new UsageError(`hb has no help about "${topic}"`);
+  return text;
+}
+
+const overview = `hb runs container images from one file: no daemon, no root, no installation.
+
+  hb run hello                          what isolation this machine gives
+  hb run -it alpine                     a shell in Alpine Linux
+  hb run -v .:/src -w /src node:22 npm test
+  hb doctor                             what would work better, and the command for it
+
+Containers
+  run [FLAGS] IMAGE [COMMAND]           run a command in a new container
+  spec [FLAGS] IMAGE DIR [COMMAND]      write a bundle that crun and runc can run
+
+Images
+  pull IMAGE                            fetch an image
+  images [IMAGE]                        list the images here
+  inspect IMAGE...                      show what an image says of itself
+  rmi IMAGE...                          remove images
+
+This machine
+  prune                                 remove layers and containers nobody uses
+  clean                                 the same as prune
+  doctor                                what hb can do here, and what would improve it
+  version                               hb's version
+  help [COMMAND]                        this text, or all about one command
+
+Images are kept in $HB_ROOT, else in /var/lib/hb (root) or ~/.local/share/hb.
+Exit status of run: the command's own, or 125 hb failed, 126 not executable, 127 not found.
+`;
+
+const run = `hb run [FLAGS] IMAGE [COMMAND [ARGUMENT...]]
+hb run [FLAGS] --rootfs DIR [COMMAND [ARGUMENT...]]
+
+  hb run alpine cat /etc/os-release
+  hb run -it debian:12 bash
+  hb run -v .:/src -w /src -u 1000 python:3 python test.py
+  hb run --network none --read-only --tmpfs /tmp alpine sh -c 'id; ls /'
+  hb run --rootfs ./tree                    a plain directory, /bin/sh when nothing else is said
+
+Flags come before IMAGE; what follows it is the container's. They are docker's.
+
+Process
+  -i, --interactive             let the container read standard input
+  -t, --tty                     give it a terminal
+  -e, --env KEY[=VALUE]         set a variable; without a value, pass yours through
+      --env-file FILE           variables from a file, one KEY=VALUE a line
+  -w, --workdir DIR             where to start; made if missing
+  -u, --user USER[:GROUP]       names or numbers, looked up in the image
+      --group-add GROUP         another group
+      --entrypoint PROGRAM      instead of the image's; "" for none
+      --init                    a first process that reaps and forwards signals
+      --stop-signal SIGNAL      what asks it to stop
+      --ulimit NAME=SOFT[:HARD] a resource limit, for example nofile=1024
+
+Files
+  -v, --volume SOURCE:DEST[:ro] a directory or file of yours; DEST alone is a scratch directory
+      --mount type=bind,src=SOURCE,dst=DEST[,readonly]
+      --mount type=tmpfs,dst=DEST[,tmpfs-size=64m][,tmpfs-mode=1777]
+      --tmpfs DEST[:size=64m]   a file system in memory
+      --device /dev/NAME[:DEST] a device of the host
+      --read-only               the image's files cannot be changed
+      --shm-size SIZE           of /dev/shm; 64m unless said otherwise
+      --rootfs DIR              run this directory instead of an image, in place
+
+Network
+      --network host|none       the machine's network (the default), or loopback only
+  -h, --hostname NAME           the container's name for itself
+      --add-host NAME:ADDRESS   a line of /etc/hosts; host-gateway is this machine
+      --dns ADDRESS             a name server, also --dns-search and --dns-option
+
+Isolation
+      --cap-add NAME            add a capability, or ALL
+      --cap-drop NAME           drop a capability, or ALL
+      --privileged              all capabilities, devices and no filters, as far as your own go
+      --security-opt no-new-privileges
+      --security-opt seccomp=FILE|unconfined
+      --security-opt systempaths=unconfined
+
+Image and container
+      --pull always|missing|never
+      --platform OS/ARCH        for example linux/arm64
+      --tls-verify=false        allow plain HTTP and unknown certificates
+  -q, --quiet                   say nothing while pulling
+      --name NAME               a name of its own
+      --rm=false                keep the container's files
+      --cidfile FILE            write the container's id there
+  -l, --label KEY=VALUE         a label, also --label-file FILE
+
+Exit status: the command's own, 128+n for signal n; 125 hb failed, 126 the command cannot be
+executed, 127 it was not found.
+`;
+
+const spec = `hb spec [FLAGS] IMAGE DIR [COMMAND [ARGUMENT...]]
+
+  hb spec alpine ./bundle && crun run -b ./bundle test
+  hb spec -e DEBUG=1 -u nobody alpine ./bundle id
+
+Writes an OCI bundle to the new directory DIR: config.json, rootfs/, and the files that hb run keeps
+in memory. It is the container that hb run makes of the same flags, for this machine and user.
+
+Takes run's flags, but for those about one run: --cidfile, --init, -i, --name, --rm, --rootfs.
+`;
+
+const pull = `hb pull [FLAGS] IMAGE
+
+  hb pull alpine
+  hb pull --platform linux/arm64 ghcr.io/org/tool:1.2
+  hb pull localhost:5000/app@sha256:...
+
+Fetches an image; layers that are here already are not fetched again. Ctrl-C leaves nothing half done.
+
+      --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
+  -q, --quiet                   print only the digest
+      --tls-verify=false        allow plain HTTP and unknown certificates
+`;
+
+const images = `hb images [FLAGS] [IMAGE]
+
+  hb images
+  hb images --format json
+  hb rmi $(hb images -q)
+
+      --format table|json       columns, or one JSON object a line
+  -q, --quiet                   only the ids
+`;
+
+const rmi = `hb rmi [FLAGS] IMAGE...
+
+  hb rmi alpine debian:12
+
+Removes images by reference or digest, and the layers no other image needs.
+
+  -f, --force                   an image that is not there is no error
+`;
+
+const inspect = `hb inspect [FLAGS] IMAGE...
+
+  hb inspect alpine
+  hb inspect alpine | jq -r '.[0].digest'
+
+Prints a JSON array: digests, platform, layers and what the image runs by default.
+
+      --platform OS/ARCH        of several platforms pulled, this one
+`;
+
+const prune = `hb prune [FLAGS]
+
+  hb prune
+  hb prune --all
+
+Removes layers no image needs and containers that ended, also those that were kept.
+What running containers use stays.
+
+  -a, --all                     all images as well
+`;
+
+const doctor = `hb doctor [FLAGS]
+
+  hb doctor
+  hb doctor --format json
+
+Tries what hb needs of this machine and says, line by line, what is there, what hb will use, and the
+exact command that would improve it. Exit status 1 only when no container can run.
+
+      --format table|json       lines with marks, or one JSON document
+`;
+
+const version = `hb version [FLAGS]
+
+      --format table|json       one line, or one JSON document
+`;
+
+const help_ = `hb help [COMMAND]
+
+  hb help run
+`;
+
+const texts: Readonly<Record<string, string>> = {
+  run,
+  spec,
+  pull,
+  images,
+  rmi,
+  inspect,
+  prune,
+  clean: prune.replaceAll("hb prune", "hb clean"),
+  doctor,
+  version,
+  help: help_,
+};
