@@ -28,7 +28,7 @@ export interface BlobRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The bytes in order, each once, whatever happens on the way; throws at the end if they are wrong. */
+/** The bytes in order, each once, whatever happens on the way; the end throws if one is wrong. */
 export async function* streamBlob(
   request: BlobRequest,
 ): AsyncGenerator<Uint8Array, void, undefined> {
