@@ -17,6 +17,7 @@ import { bunTest, capture, check, type Outcome, type Stage, sum } from "./setup/
 
 const root = join(import.meta.dir, "..");
 const bun = process.execPath;
+const caches = ["--cache-dir", ".zig-cache", "--global-cache-dir", ".zig-cache/global"];
 
 function unitTests(filter: string): Promise<Outcome> {
   const folders = ["./src/", "./tests/registry/"].filter((path) => existsSync(join(root, path)));
@@ -34,7 +35,6 @@ async function zigTests(filter: string): Promise<Outcome> {
   const outcomes: Outcome[] = [];
   const work = async () => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const caches = ["--cache-dir", ".zig-cache", "--global-cache-dir", ".zig-cache/global"];
       const file = join("helper-zig/src", name);
       outcomes.push(
         countZigTests(await capture([zig, "test", file, "-fsingle-threaded", ...caches])),
@@ -53,6 +53,17 @@ function countZigTests({ status, output }: { status: number; output: string }): 
   return { passed, failed, skipped, output: failed + skipped > 0 ? output : "" };
 }
 
+/** dist/hb, and the program that the end-to-end tests run inside to see what it may do. */
+async function build(): Promise<Outcome> {
+  const built = await check(bun, "build.ts");
+  const probe = "tests/probe/probe.zig";
+  if (built.failed > 0 || !existsSync(join(root, probe))) return built;
+  const cpu = process.arch === "x64" ? "x86_64" : "aarch64";
+  const flags = ["-target", `${cpu}-linux-none`, "-OReleaseSmall", "-fstrip", "-fsingle-threaded"];
+  const emit = ["-femit-bin=dist/probe", ...caches];
+  return sum([built, await check(findZig(), "build-exe", probe, ...flags, ...emit)]);
+}
+
 async function fuzz(): Promise<Outcome> {
   const outcomes: Outcome[] = [];
   if (existsSync(join(root, "tests/fuzz/run.ts")))
@@ -67,7 +78,7 @@ const stages: readonly Stage[] = [
   { name: "src", run: unitTests },
   { name: "helper-zig", run: zigTests },
   { name: "fuzz", run: fuzz },
-  { name: "build", run: () => check(bun, "build.ts") },
+  { name: "build", run: build },
   { name: "smoke", run: () => bunTest([bun, "test", "--only-failures", "./tests/smoke/"]) },
 ];
 
