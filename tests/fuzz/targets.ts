@@ -1,0 +1,139 @@
+/** What is fuzzed, and what must hold for every input whatever. */
+
+import { HbError } from "../../src/errors.ts";
+import { parseConfig } from "../../src/image/config.ts";
+import { isDigest } from "../../src/image/digest.ts";
+import { parseDocument, selectManifest } from "../../src/image/manifest.ts";
+import { ociManifest } from "../../src/image/media-type.ts";
+import { parsePlatform } from "../../src/image/platform.ts";
+import { familiarName, formatReference, parseReference } from "../../src/image/reference.ts";
+import { parseChallenges } from "../../src/registry/challenge.ts";
+
+export interface Target {
+  /** Throws when `input` breaks a promise. */
+  readonly check: (input: Buffer) => void;
+  /** Words and marks of the grammar, to mutate with. */
+  readonly pieces: readonly string[];
+}
+
+export const targets: Readonly<Record<string, Target>> = {
+  reference: {
+    check: checkReference,
+    pieces: [
+      ..."/:@.-_[] \0",
+      "docker.io",
+      "library/",
+      "localhost",
+      ":5000",
+      "[::1]",
+      "@sha256:",
+      "..",
+      "__",
+      "https://",
+      "a".repeat(64),
+      "0".repeat(128),
+      "é",
+    ],
+  },
+  challenge: {
+    check: checkChallenge,
+    pieces: [
+      ...'",=\\ \t;',
+      "Bearer ",
+      "Basic ",
+      'realm="',
+      "scope=",
+      ", ",
+      "YII=",
+      '\\"',
+      "==",
+      "é",
+    ],
+  },
+  document: {
+    check: checkDocument,
+    pieces: [
+      ...'{}[],:"0-',
+      "null",
+      "1e999",
+      "9007199254740993",
+      '"layers":',
+      '"manifests":',
+      '"config":{},',
+      '"__proto__":',
+      '"mediaType":',
+      '"digest":"sha256:',
+      '"platform":',
+      "\\u0000",
+      "\xff",
+    ],
+  },
+};
+
+const grammar = new RegExp(
+  [
+    "^[a-z0-9.[\\]:-]+/[a-z0-9._/-]+",
+    "(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?",
+    "(?:@sha(?:256|512):[0-9a-f]+)?$",
+  ].join(""),
+);
+
+/** Canonical text is by the grammar, means itself again, and never climbs out of a directory. */
+function checkReference(input: Buffer): void {
+  const reference = unlessRefused(() => parseReference(input.toString()));
+  if (reference === undefined) return;
+  const text = formatReference(reference);
+  same(text, formatReference(parseReference(text)), "format and parse differ");
+  same(text, formatReference(parseReference(familiarName(reference))), "familiar name differs");
+  if (!grammar.test(text)) throw new Error(`outside the grammar: ${text}`);
+  const parts = [reference.registry, ...reference.repository.split("/"), reference.tag ?? "x"];
+  if (parts.some((part) => part === "" || part === "." || part === ".." || part.includes("/"))) {
+    throw new Error(`not safe as a path: ${text}`);
+  }
+}
+
+/** Schemes and names are tokens; printing and parsing again gives the same. */
+function checkChallenge(input: Buffer): void {
+  const challenges = unlessRefused(() => parseChallenges(input.toString("latin1")));
+  if (challenges === undefined) return;
+  const token = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+  const printed = challenges.map(({ scheme, params, token68 }) => {
+    if (![scheme, ...params.keys()].every((name) => token.test(name))) throw new Error("no token");
+    const list = [...params].map(([name, value]) => `${name}="${value.replace(/["\\]/g, "\\$&")}"`);
+    return [scheme, token68 ?? list.join(", ")].filter((part) => part !== "").join(" ");
+  });
+  const show = (list: typeof challenges): string =>
+    JSON.stringify(list.map(({ scheme, params, token68 }) => [scheme, [...params], token68]));
+  // Printing doubles backslashes, so what was just within the length limit may not be again.
+  const text = printed.join(", ");
+  if (text.length < 16_000) same(show(challenges), show(parseChallenges(text)), "parse differs");
+}
+
+/** Whatever comes out of a document or config is of the promised shape. */
+function checkDocument(input: Buffer): void {
+  unlessRefused(() => parseConfig(input));
+  const document = unlessRefused(() => parseDocument(input, ociManifest));
+  const any = document ?? unlessRefused(() => parseDocument(input, ""));
+  if (any === undefined) return;
+  const descriptors = any.kind === "index" ? any.manifests : [any.config, ...any.layers];
+  for (const { digest, size } of descriptors) {
+    if (!isDigest(digest) || !Number.isSafeInteger(size) || size < 0) throw new Error("bad shape");
+  }
+  if (any.kind !== "index") return;
+  const host = { os: "linux", architecture: "amd64" };
+  unlessRefused(() => selectManifest(any, parsePlatform("linux/arm/v7", host)));
+}
+
+/** A parser's result, or undefined for a proper refusal. Anything else it throws is a defect. */
+function unlessRefused<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof HbError) return undefined;
+    throw error;
+  }
+}
+
+function same(a: string, b: string, what: string): void {
+  if (a !== b) throw new Error(`${what}: ${a} and ${b}`);
+}
