@@ -157,9 +157,9 @@ Removes images by reference or digest, and the layers no other image needs.
 const inspect = `hb inspect [FLAGS] IMAGE...
 
   hb inspect alpine
-  hb inspect alpine | jq -r '.[0].digest'
+  hb inspect alpine | jq -r '.[0].Id'
 
-Prints a JSON array: digests, platform, layers and what the image runs by default.
+Prints a JSON array with docker's field names: ids, platform, layers and what the image runs.
 
       --platform OS/ARCH        of several platforms pulled, this one
 `;

@@ -14,13 +14,8 @@ import { checkArchitecture } from "../image/architecture.ts";
 import { type ObtainedImage, obtainImage } from "../obtain.ts";
 import type { RunOptions } from "../options.ts";
 import { printNotice } from "../output.ts";
-import {
-  containerPath,
-  createStore,
-  openStore,
-  type StorePaths,
-  storeRoot,
-} from "../store/layout.ts";
+import { newContainerId } from "../store/id.ts";
+import { containerPath, createStore, currentStore, type StorePaths } from "../store/layout.ts";
 import { type ClaimedName, claimName } from "../store/names.ts";
 import { sweep } from "../store/sweep.ts";
 
@@ -28,15 +23,14 @@ import { sweep } from "../store/sweep.ts";
 export async function run(options: RunOptions): Promise<number> {
   if (options.name !== undefined) checkName(options.name);
   const identity = currentIdentity();
-  const uid = process.geteuid?.() ?? 0;
-  const store = openStore(storeRoot({ uid, env: process.env }));
-  createStore(store, uid);
+  const store = currentStore();
+  createStore(store, process.geteuid?.() ?? 0);
   if (identity.notice !== undefined) printNotice(identity.notice);
   sweepStore(store, identity);
   const facts = hostFacts(identity);
   const image = options.rootfs === undefined ? await obtain(options, store, identity) : undefined;
   if (image !== undefined) checkArchitecture(image.name, image.config.platform, facts);
-  const id = newId();
+  const id = newContainerId();
   const container = { id, directory: containerPath(store, id), keep: !options.rm };
   const input = {
     options: { ...options, image: options.image ?? options.rootfs ?? "" },
@@ -97,8 +91,4 @@ function writeCidFile(path: string, id: string): void {
 function sweepStore(store: StorePaths, identity: Identity): void {
   const failure = sweep(store, helperMapFlags(identity));
   if (failure !== undefined) printNotice(failure.message);
-}
-
-function newId(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
 }

@@ -7,7 +7,8 @@
  * (SIGPIPE, SIGXFSZ) stay ignored across execve(2); the helper restores them.
  */
 
-import { writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
+import type { Bundle } from "../container/bundle.ts";
 import type { Plan } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
 import { createMemfd, execve, keepAcrossExec, LibcError } from "../host/libc.ts";
@@ -30,6 +31,30 @@ export function launch(plan: Plan, keep: readonly number[] = []): never {
   }
 }
 
+/** What became of a container that was not handed this process. */
+export interface PlanRun {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the container `plan` describes as a child, to its end. */
+export function runPlan(plan: Plan): PlanRun {
+  const planFd = writePlan(plan);
+  try {
+    const argv = [helperExecutable(), "run", "--plan-fd", "3"];
+    const child = Bun.spawnSync(argv, {
+      argv0: "hb-init",
+      env: {},
+      stdio: ["ignore", "pipe", "pipe", planFd],
+    });
+    const [stdout, stderr] = [child.stdout.toString(), child.stderr.toString()];
+    return { exitCode: child.exitCode, stdout, stderr };
+  } finally {
+    closeSync(planFd);
+  }
+}
+
 /** The plan as the helper reads it: compact JSON, the offset back at its start. */
 function writePlan(plan: Plan): number {
   const fd = createMemfd("hb-plan", { executable: false });
@@ -41,12 +66,23 @@ function writePlan(plan: Plan): number {
   return fd;
 }
 
+const RLIM_INFINITY = "18446744073709551615";
+
+/** The plan as compact JSON. */
+export function planText(plan: Plan): string {
+  return withInfinity(JSON.stringify(plan), plan.process.rlimits.length > 0);
+}
+
+/** A bundle's config.json, for people to read as well. */
+export function bundleText(bundle: Bundle): string {
+  return withInfinity(JSON.stringify(bundle, undefined, 2), bundle.process.rlimits.length > 0);
+}
+
 /**
  * JSON knows no infinity and writes null; RLIM_INFINITY is put in its place, which no JavaScript
  * number can be. Inside of strings quotes are escaped, so nothing else matches.
  */
-export function planText(plan: Plan): string {
-  const text = JSON.stringify(plan);
-  if (plan.process.rlimits.length === 0) return text;
-  return text.replace(/"(soft|hard)":null/g, '"$1":18446744073709551615');
+function withInfinity(text: string, hasLimits: boolean): string {
+  if (!hasLimits) return text;
+  return text.replace(/"(soft|hard)": ?null/g, (match) => match.replace("null", RLIM_INFINITY));
 }

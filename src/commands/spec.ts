@@ -1,0 +1,100 @@
+/** `hb spec`: the container `hb run` would make, as a bundle on disk for crun and runc. */
+
+import { lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import {
+  type BundleParts,
+  bundleFileName,
+  bundleOf,
+  type ResolvedUser,
+} from "../container/bundle.ts";
+import { convert } from "../container/convert.ts";
+import type { Plan } from "../container/plan.ts";
+import { seccompFor } from "../container/seccomp.ts";
+import { HbError } from "../errors.ts";
+import { runHelper } from "../helper/binary.ts";
+import { bundleText } from "../helper/launch.ts";
+import { hostFacts } from "../host/facts.ts";
+import { currentIdentity, helperMapFlags, type Identity } from "../host/identity.ts";
+import { obtainImage } from "../obtain.ts";
+import type { SpecOptions } from "../options.ts";
+import { printNotice, printResult } from "../output.ts";
+import { newContainerId } from "../store/id.ts";
+import { currentStore } from "../store/layout.ts";
+
+/** Writes the bundle and prints its directory. */
+export async function spec(options: SpecOptions): Promise<number> {
+  const directory = resolve(options.directory);
+  const identity = currentIdentity();
+  const image = await obtainImage(options, { store: currentStore(), identity });
+  const plan = convert({
+    options: { ...options, interactive: false, init: false },
+    image: image.config.config,
+    facts: hostFacts(identity),
+    root: { kind: "layers", lowerdirs: image.lowerdirs },
+    container: { id: newContainerId(), directory, keep: true },
+    seccomp: seccompFor,
+  });
+  makeDirectory(directory);
+  if (identity.notice !== undefined) printNotice(identity.notice);
+  copyRoot(directory, image.lowerdirs, identity);
+  const user = resolveUser(directory, plan);
+  for (const { destination, content } of plan.hb.files) {
+    writeFileSync(`${directory}/${bundleFileName(destination)}`, content);
+  }
+  const parts = { user, directory, volumes: bundleVolumes(directory, plan) };
+  writeFileSync(`${directory}/config.json`, `${bundleText(bundleOf(plan, parts))}\n`);
+  printResult(directory);
+  return 0;
+}
+
+/** An empty directory that exists already will do. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    if (readdirSync(directory).length > 0) throw new HbError("it is not empty");
+  } catch (error) {
+    throw new HbError(`Cannot write a bundle to "${directory}"`, {
+      cause: error,
+      hint: "name a directory that does not exist yet",
+    });
+  }
+}
+
+/** One tree of all layers, owners and all, made by the helper where the ids are mapped. */
+function copyRoot(directory: string, lowerdirs: readonly string[], identity: Identity): void {
+  const lowers = lowerdirs.flatMap((lowerdir) => ["--lower", lowerdir]);
+  const args = ["copy", ...helperMapFlags(identity), "--to", `${directory}/rootfs`, ...lowers];
+  runHelper(args, `Cannot write "${directory}/rootfs"`);
+}
+
+function resolveUser(directory: string, plan: Plan): ResolvedUser {
+  const args = ["user", `${directory}/rootfs`, plan.hb.user, ...plan.hb.groupAdd];
+  const printed = runHelper(args, `Cannot find the user "${plan.hb.user}"`);
+  // Our own helper's words (helper-zig/src/user.zig).
+  return JSON.parse(printed) as ResolvedUser;
+}
+
+/**
+ * A volume needs a mount where the image has no such directory, or where the root is read-only. The
+ * image's own directory is used only when no symbolic link leads to it, which could lead anywhere.
+ */
+function bundleVolumes(directory: string, plan: Plan): BundleParts["volumes"] {
+  return plan.hb.volumes.flatMap((destination, index) => {
+    const inImage = isPlainDirectory(`${directory}/rootfs`, destination);
+    if (inImage && !plan.root.readonly) return [];
+    if (inImage) return [{ destination, source: `${directory}/rootfs${destination}` }];
+    const source = `${directory}/volumes/${index}`;
+    mkdirSync(source, { recursive: true });
+    return [{ destination, source }];
+  });
+}
+
+function isPlainDirectory(root: string, path: string): boolean {
+  let at = root;
+  for (const part of path.split("/").filter((name) => name !== "")) {
+    at = `${at}/${part}`;
+    if (lstatSync(at, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+  }
+  return true;
+}

@@ -1,0 +1,268 @@
+/**
+ * What this machine gives hb, rung by rung of the ladders (docs: "run everywhere, say what was given
+ * up"). Pure: facts in, lines out; every line says what is there, what hb uses, and what to run.
+ */
+
+import type { Identity } from "../host/identity.ts";
+
+/** `ok` is the first choice, `less` a lower rung, `missing` stops every container. */
+export type CheckState = "ok" | "less" | "missing";
+
+export interface Check {
+  readonly name: string;
+  readonly state: CheckState;
+  /** What there is, and what hb makes of it. */
+  readonly found: string;
+  /** The command, as it is to be typed, that gets the better rung. */
+  readonly fix?: string;
+}
+
+/** A trial container's end. */
+export interface Probe {
+  readonly exitCode: number;
+  /** The helper's notices and, where it failed, its error; without `hb: `. */
+  readonly lines: readonly string[];
+}
+
+export interface DoctorFacts {
+  readonly uid: number;
+  /** hb's own file, links resolved. */
+  readonly executable: string;
+  readonly kernel: string;
+  readonly identity: Identity;
+  readonly probe: Probe;
+  /** Values of /proc/sys/…, absent where the kernel has no such switch. */
+  readonly sysctl: {
+    readonly maxUserNamespaces?: number;
+    readonly unprivilegedUsernsClone?: number;
+    readonly apparmorRestrictUserns?: number;
+  };
+  /** hb itself runs under a seccomp filter: it is in a container or a sandbox. */
+  readonly isFiltered: boolean;
+  readonly hasSeccomp: boolean;
+  readonly store: {
+    readonly root: string;
+    readonly fileSystem: string;
+    readonly freeBytes: number;
+    readonly isWritable: boolean;
+  };
+  readonly pasta?: string;
+  readonly hasTun: boolean;
+  readonly cgroup: {
+    readonly mode: "unified" | "legacy" | "none";
+    /** Controllers this user may hand on, where the group is its own. */
+    readonly delegated: readonly string[];
+  };
+  /** Foreign architectures that binfmt_misc runs. */
+  readonly emulated: readonly string[];
+  /** `apt-get install -y` or its like. */
+  readonly install: string;
+}
+
+/** Every line, in the order a container needs things. */
+export function diagnose(facts: DoctorFacts): readonly Check[] {
+  return [
+    container(facts),
+    userNamespace(facts),
+    ids(facts),
+    rootFileSystem(facts),
+    store(facts),
+    network(facts),
+    limits(facts),
+    seccomp(facts),
+    emulation(facts),
+  ];
+}
+
+/** Whether anything can run at all. */
+export function canRun(checks: readonly Check[]): boolean {
+  return checks.every(({ state }) => state !== "missing");
+}
+
+function container({ probe, kernel }: DoctorFacts): Check {
+  const name = "container";
+  if (probe.exitCode === 0) {
+    return { name, state: "ok", found: `a trial container ran on Linux ${kernel}` };
+  }
+  const why = failureOf(probe) ?? `the trial container ended with status ${probe.exitCode}`;
+  return { name, state: "missing", found: why };
+}
+
+function userNamespace(facts: DoctorFacts): Check {
+  const name = "user namespace";
+  if (facts.identity.uidMappings.length === 0) {
+    return { name, state: "ok", found: "not needed: hb runs as root" };
+  }
+  const cause = userNamespaceObstacle(facts);
+  if (facts.probe.exitCode === 0) {
+    return { name, state: "ok", found: "an ordinary user may make one here" };
+  }
+  if (cause === undefined) {
+    return { name, state: "less", found: "nothing known forbids it; see the first line" };
+  }
+  return { name, state: "missing", ...cause };
+}
+
+type Obstacle = Pick<Check, "found" | "fix">;
+
+/** Why an unprivileged user namespace is refused, by the switches that can do so. */
+export function userNamespaceObstacle(facts: DoctorFacts): Obstacle | undefined {
+  const { maxUserNamespaces, unprivilegedUsernsClone, apparmorRestrictUserns } = facts.sysctl;
+  if (maxUserNamespaces === 0) {
+    return {
+      found: "user.max_user_namespaces is 0: there may be none at all",
+      fix: persistentSysctl("user.max_user_namespaces=15000"),
+    };
+  }
+  if (unprivilegedUsernsClone === 0 && facts.uid !== 0) {
+    return {
+      found: "kernel.unprivileged_userns_clone is 0: only root may make one",
+      fix: persistentSysctl("kernel.unprivileged_userns_clone=1"),
+    };
+  }
+  if (apparmorRestrictUserns === 1 && facts.uid !== 0) {
+    return {
+      found: "AppArmor takes every capability in it away from programs without a profile",
+      fix: apparmorProfile(facts.executable),
+    };
+  }
+  if (facts.isFiltered) {
+    return {
+      found: "hb is itself in a container whose seccomp filter refuses it",
+      fix: "start that container with --security-opt seccomp=unconfined",
+    };
+  }
+  return undefined;
+}
+
+function persistentSysctl(setting: string): string {
+  return `echo ${setting} | sudo tee /etc/sysctl.d/90-hb.conf && sudo sysctl ${setting}`;
+}
+
+/** Ubuntu 23.10 and later: exceptions are by path, so this one names hb's own. */
+function apparmorProfile(executable: string): string {
+  const profile =
+    `abi <abi/4.0>,\\ninclude <tunables/global>\\n` +
+    `profile hb "${executable}" flags=(unconfined) {\\n  userns,\\n}\\n`;
+  return (
+    `printf '${profile}' | sudo tee /etc/apparmor.d/hb && ` +
+    "sudo apparmor_parser -r /etc/apparmor.d/hb"
+  );
+}
+
+function ids({ identity, uid }: DoctorFacts): Check {
+  const name = "ids";
+  const { uidMappings, idTools, notice } = identity;
+  if (uidMappings.length === 0) return { name, state: "ok", found: "the machine's own" };
+  const count = uidMappings.reduce((sum, { size }) => sum + size, 0);
+  if (notice === undefined) {
+    const by = idTools === undefined ? "" : ` by ${idTools.newuidmap}`;
+    return { name, state: "ok", found: `${count} mapped${by}; uid ${uid} is root inside` };
+  }
+  const [cost = notice, fix] = notice.split("; to map a whole range run: ");
+  return { name, state: "less", found: cost, ...(fix === undefined ? {} : { fix }) };
+}
+
+function rootFileSystem({ probe, kernel, uid }: DoctorFacts): Check {
+  const name = "root file system";
+  const notice = noticesOf(probe).find((line) => /overlay|copy|copies/i.test(line));
+  if (probe.exitCode !== 0) return { name, state: "less", found: "not tried" };
+  if (notice === undefined) {
+    return { name, state: "ok", found: "overlayfs; layers are shared, nothing is copied" };
+  }
+  const isOld = uid !== 0 && versionBelow(kernel, 5, 11);
+  const why = isOld ? "; rootless overlayfs needs Linux 5.11" : "";
+  return { name, state: "less", found: `${notice}${why}` };
+}
+
+const NETWORK_FILE_SYSTEMS = ["nfs", "cifs", "smb2", "lustre", "fuse", "9p", "afs", "ceph"];
+
+function store({ store }: DoctorFacts): Check {
+  const name = "store";
+  const free = `${(store.freeBytes / 1e9).toFixed(1)} GB free`;
+  const where = `${store.root} on ${store.fileSystem}, ${free}`;
+  const elsewhere = "export HB_ROOT=/a/directory/on/a/local/disk";
+  if (!store.isWritable) {
+    return { name, state: "missing", found: `${store.root} is not writable`, fix: elsewhere };
+  }
+  if (NETWORK_FILE_SYSTEMS.includes(store.fileSystem)) {
+    return { name, state: "less", found: `${where}: slower than a local disk`, fix: elsewhere };
+  }
+  if (store.freeBytes < 1e9) return { name, state: "less", found: where, fix: "hb prune --all" };
+  return { name, state: "ok", found: where };
+}
+
+/** This version has the host's network and none; what later ones will want is told as well. */
+function network({ pasta, hasTun, install, uid }: DoctorFacts): Check {
+  const name = "network";
+  const now = "the host's, or none (--network none)";
+  if (uid === 0) return { name, state: "ok", found: now };
+  if (pasta === undefined) {
+    return { name, state: "ok", found: `${now}; pasta is not installed`, fix: `${install} passt` };
+  }
+  if (!hasTun) {
+    return {
+      name,
+      state: "ok",
+      found: `${now}; ${pasta} is there, but /dev/net/tun is not`,
+      fix: "sudo modprobe tun",
+    };
+  }
+  return { name, state: "ok", found: `${now}; ${pasta} is there, too` };
+}
+
+function limits({ cgroup, uid }: DoctorFacts): Check {
+  const name = "limits";
+  if (cgroup.mode !== "unified") {
+    const found = cgroup.mode === "none" ? "no cgroups here" : "cgroup v1";
+    const fix = "sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1";
+    return { name, state: "less", found, ...(cgroup.mode === "none" ? {} : { fix }) };
+  }
+  const wanted = ["cpu", "memory", "pids"];
+  const lacking = wanted.filter((controller) => !cgroup.delegated.includes(controller));
+  if (uid === 0 || lacking.length === 0) {
+    return { name, state: "ok", found: `cgroup v2 with ${cgroup.delegated.join(", ")}` };
+  }
+  return {
+    name,
+    state: "less",
+    found: `cgroup v2, but ${lacking.join(", ")} not delegated to this user`,
+    fix:
+      "sudo mkdir -p /etc/systemd/system/user@.service.d && " +
+      "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | " +
+      "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload",
+  };
+}
+
+function seccomp({ hasSeccomp }: DoctorFacts): Check {
+  const name = "seccomp";
+  if (hasSeccomp) return { name, state: "ok", found: "docker's default profile is enforced" };
+  return {
+    name,
+    state: "missing",
+    found: "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)",
+    fix: "hb run --security-opt seccomp=unconfined …",
+  };
+}
+
+function emulation({ emulated, install }: DoctorFacts): Check {
+  const name = "other CPUs";
+  if (emulated.length > 0) {
+    return { name, state: "ok", found: `images for ${emulated.join(", ")} run by emulation` };
+  }
+  const found = "only images for this machine's architecture run";
+  return { name, state: "ok", found, fix: `${install} qemu-user-static` };
+}
+
+function noticesOf({ lines }: Probe): readonly string[] {
+  return lines.flatMap((line) => (line.startsWith("notice: ") ? [line.slice(8)] : []));
+}
+
+function failureOf({ lines }: Probe): string | undefined {
+  return lines.find((line) => !line.startsWith("notice: "));
+}
+
+function versionBelow(kernel: string, major: number, minor: number): boolean {
+  const [have = 0, haveMinor = 0] = kernel.split(".").map(Number);
+  return have < major || (have === major && haveMinor < minor);
+}

@@ -1,0 +1,139 @@
+/** Reads what doctor/checks.ts wants to know. Nothing here is on the way of a run. */
+
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  statfsSync,
+} from "node:fs";
+import { release } from "node:os";
+import { dirname } from "node:path";
+import { hostFacts } from "../host/facts.ts";
+import { findProgram, type Identity } from "../host/identity.ts";
+import type { StorePaths } from "../store/layout.ts";
+import type { DoctorFacts, Probe } from "./checks.ts";
+
+/** The facts of this machine; `probe` has run already. */
+export function readDoctorFacts(store: StorePaths, identity: Identity, probe: Probe): DoctorFacts {
+  const path = process.env.PATH ?? "";
+  const pasta = findProgram("pasta", path);
+  return {
+    uid: process.geteuid?.() ?? 0,
+    executable: realpathSync(process.execPath),
+    kernel: release(),
+    identity,
+    probe,
+    sysctl: readSysctls(),
+    isFiltered: /^Seccomp:\s*2$/m.test(readOptional("/proc/self/status")),
+    hasSeccomp: existsSync("/proc/sys/kernel/seccomp/actions_avail"),
+    store: readStore(store),
+    ...(pasta === undefined ? {} : { pasta }),
+    hasTun: existsSync("/dev/net/tun"),
+    cgroup: { mode: hostFacts(identity).cgroup, delegated: delegatedControllers() },
+    emulated: emulatedArchitectures(),
+    install: installCommand(path),
+  };
+}
+
+function readSysctls(): DoctorFacts["sysctl"] {
+  const max = readNumber("/proc/sys/user/max_user_namespaces");
+  const clone = readNumber("/proc/sys/kernel/unprivileged_userns_clone");
+  const apparmor = readNumber("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+  return {
+    ...(max === undefined ? {} : { maxUserNamespaces: max }),
+    ...(clone === undefined ? {} : { unprivilegedUsernsClone: clone }),
+    ...(apparmor === undefined ? {} : { apparmorRestrictUserns: apparmor }),
+  };
+}
+
+function readStore(store: StorePaths): DoctorFacts["store"] {
+  const root = store.root;
+  const existing = nearestExisting(root);
+  const { bavail, bsize } = statfsSync(existing);
+  const isWritable = canMake(root);
+  return { root, fileSystem: fileSystemOf(existing), freeBytes: bavail * bsize, isWritable };
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) || path === "/" ? path : nearestExisting(dirname(path));
+}
+
+function canMake(directory: string): boolean {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    accessSync(directory, constants.W_OK);
+    return true;
+  } catch (error) {
+    // Whatever the reason is, the answer to the question is no.
+    if (error instanceof Error && "code" in error) return false;
+    throw error;
+  }
+}
+
+/** The type of the mount that holds `path`, by the longest mount point (proc_pid_mountinfo(5)). */
+function fileSystemOf(path: string): string {
+  let best = { point: "", type: "unknown" };
+  for (const line of readOptional("/proc/self/mountinfo").split("\n")) {
+    const [left = "", right = ""] = line.split(" - ");
+    const point = left.split(" ")[4]?.replace(/\\040/g, " ") ?? "";
+    const holds = point === "/" || path === point || path.startsWith(`${point}/`);
+    if (point === "" || !holds || point.length < best.point.length) continue;
+    best = { point, type: right.split(" ")[0] ?? "unknown" };
+  }
+  return best.type.replace(/^nfs.*/, "nfs").replace(/^fuse.*/, "fuse");
+}
+
+/** The controllers of our own cgroup, if we may make groups in it. */
+function delegatedControllers(): readonly string[] {
+  const path = /^0::(.*)$/m.exec(readOptional("/proc/self/cgroup"))?.[1];
+  if (path === undefined) return [];
+  const directory = `/sys/fs/cgroup${path}`;
+  try {
+    accessSync(`${directory}/cgroup.procs`, constants.W_OK);
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return []; // not ours
+    throw error;
+  }
+  return readOptional(`${directory}/cgroup.controllers`).trim().split(/\s+/).filter(Boolean);
+}
+
+function emulatedArchitectures(): readonly string[] {
+  const directory = "/proc/sys/fs/binfmt_misc";
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).flatMap((name) => {
+    const architecture = /^qemu-(.+)$/.exec(name)?.[1];
+    if (architecture === undefined) return [];
+    return readOptional(`${directory}/${name}`).startsWith("enabled") ? [architecture] : [];
+  });
+}
+
+function installCommand(path: string): string {
+  const managers = [
+    ["apt-get", "sudo apt-get install -y"],
+    ["dnf", "sudo dnf install -y"],
+    ["zypper", "sudo zypper install -y"],
+    ["apk", "sudo apk add"],
+    ["pacman", "sudo pacman -S --noconfirm"],
+  ] as const;
+  const found = managers.find(([program]) => findProgram(program, path) !== undefined);
+  return found?.[1] ?? "sudo apt-get install -y";
+}
+
+function readNumber(file: string): number | undefined {
+  const text = readOptional(file).trim();
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+function readOptional(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return ""; // this kernel has no such file
+    throw error;
+  }
+}
