@@ -1,3 +1,5 @@
+/** Image configs: shapes, what null means, diffIDs and chainIDs. */
+
 import { describe, expect, test } from "bun:test";
 import { chainIDs, type ImageConfig, pairLayers, parseConfig } from "./config.ts";
 import { digestOf, parseDigest } from "./digest.ts";

@@ -1,3 +1,5 @@
+/** Digests: the strict form and nothing else. */
+
 import { expect, test } from "bun:test";
 import { digestAlgorithm, digestHex, digestMatches, digestOf, parseDigest } from "./digest.ts";
 

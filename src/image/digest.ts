@@ -48,11 +48,6 @@ export function digestOf(bytes: Uint8Array | string): Digest {
   return `sha256:${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}` as Digest;
 }
 
-/** The digest made of an algorithm and the hex its hasher printed. */
-export function digestFrom(algorithm: Algorithm, hex: string): Digest {
-  return parseDigest(`${algorithm}:${hex}`);
-}
-
 /** Whether `bytes` are the blob that `digest` names, by the digest's own algorithm. */
 export function digestMatches(digest: Digest, bytes: Uint8Array): boolean {
   return (

@@ -1,3 +1,5 @@
+/** Indexes and manifests: shapes, limits, ambiguities, and the choice of a platform. */
+
 import { describe, expect, test } from "bun:test";
 import { type Index, layersMax, type Manifest, parseDocument, selectManifest } from "./manifest.ts";
 import { dockerManifest, ociConfig, ociIndex, ociManifest } from "./media-type.ts";

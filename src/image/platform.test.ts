@@ -1,3 +1,5 @@
+/** Platforms: spellings, variants, and which serves which. */
+
 import { describe, expect, test } from "bun:test";
 import {
   amd64Level,

@@ -1,3 +1,5 @@
+/** The grammar of references, in tables of what is taken and what is refused. */
+
 import { describe, expect, test } from "bun:test";
 import { HbError } from "../errors.ts";
 import { familiarName, formatReference, parseReference } from "./reference.ts";

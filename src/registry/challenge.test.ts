@@ -1,3 +1,5 @@
+/** The grammar of WWW-Authenticate. */
+
 import { describe, expect, test } from "bun:test";
 import { parseChallenges } from "./challenge.ts";
 

@@ -1,3 +1,5 @@
+/** The client against a real registry in this process, under each of its faults. */
+
 import { describe, expect, test } from "bun:test";
 import type { FaultName } from "../../tests/registry/faults.ts";
 import { randomImage } from "../../tests/registry/image.ts";

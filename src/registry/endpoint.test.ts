@@ -1,3 +1,5 @@
+/** Which registries are spoken to how. */
+
 import { describe, expect, test } from "bun:test";
 import { endpointOf, isLoopback } from "./endpoint.ts";
 

@@ -1,3 +1,5 @@
+/** When another attempt is made. */
+
 import { describe, expect, test } from "bun:test";
 import { backoffMs, isPassingStatus, parseRetryAfter, systemClock } from "./retry.ts";
 
