@@ -292,6 +292,48 @@ describe("authorization", () => {
   });
 });
 
+describe("TLS", () => {
+  test("is found by itself on this machine, and its certificate is checked", async () => {
+    await using server = await startRegistry({ tls: true });
+    const client = openRegistry({ clock: new TestClock() });
+    const error = await client.resolve(parseReference(server.reference)).catch((e: unknown) => e);
+    expect(formatError(error)).toMatch(
+      /has no trusted TLS certificate .*; name its CA in NODE_EXTRA_CA_CERTS=FILE, or use --tls-/,
+    );
+  });
+
+  test("is taken unchecked when asked for, with a notice", async () => {
+    await using server = await startRegistry({ tls: true });
+    const notices: string[] = [];
+    const notice = (line: string): void => void notices.push(line);
+    const client = openRegistry({ clock: new TestClock(), tlsVerify: false, notice });
+    expect(await pullAll({ client, server })).toEqual(layerDigests);
+    expect(notices).toEqual([`The TLS certificate of ${server.host} is not checked`]);
+  });
+
+  test("is required of other hosts, and plain HTTP a choice with a notice", async () => {
+    await using server = await startRegistry();
+    // A stand-in for the name service: fetch goes to the test registry under another name.
+    const rerouted = (async (input: Request, init?: RequestInit): Promise<Response> => {
+      const url = new URL(input.url);
+      url.host = server.host;
+      return await fetch(new Request(url.href, input), init);
+    }) as typeof globalThis.fetch;
+    const reference = { registry: "registry.test", repository: "test/image", tag: "latest" };
+
+    const strict = openRegistry({ clock: new TestClock(), fetch: rerouted });
+    const error = await strict.resolve(reference).catch((e: unknown) => e);
+    expect(formatError(error)).toMatch(/registry.test does not speak TLS; .* --tls-verify=false$/);
+
+    const notices: string[] = [];
+    const notice = (line: string): void => void notices.push(line);
+    const lax = openRegistry({ clock: new TestClock(), fetch: rerouted, tlsVerify: false, notice });
+    expect((await lax.resolve(reference)).bytes.length).toBeGreaterThan(0);
+    expect(notices.length).toBe(1);
+    expect(notices[0]).toMatch(/^registry.test has no TLS: anyone on the way can read/);
+  });
+});
+
 describe("waiting", () => {
   test("is what Retry-After asks for", async () => {
     await withFaults(["rate-limit-once"], async (trial) => {

@@ -346,8 +346,9 @@ function startBody({ request, response, blob, cutAt }: Exchange, end: () => void
     ...(start > 0 ? range : {}),
   });
   // A client may drop what came together with a reset, so the bytes get a head start.
-  response.write(bytes.subarray(start, Math.max(start, cutAt)), () => setTimeout(end, 20));
-  if (start >= cutAt) setTimeout(end, 20);
+  const headStartMs = 60;
+  response.write(bytes.subarray(start, Math.max(start, cutAt)), () => setTimeout(end, headStartMs));
+  if (start >= cutAt) setTimeout(end, headStartMs);
 }
 
 function trickle(_request: IncomingMessage, response: ServerResponse, blob: Blob): void {

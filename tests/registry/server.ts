@@ -6,6 +6,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import {
   type Book,
@@ -16,6 +17,7 @@ import {
   sendBlob,
   sendError,
 } from "./answer.ts";
+import { makeCertificate } from "./certificate.ts";
 import { type Fault, type FaultName, faults } from "./faults.ts";
 import { type Blob, type Image, randomImage } from "./image.ts";
 
@@ -24,6 +26,8 @@ export interface RegistryOptions {
   /** Images by `repository:tag`. Default: `test/image:latest`, random. */
   readonly images?: Readonly<Record<string, Image>>;
   readonly port?: number;
+  /** Speak HTTPS, with a certificate nobody trusts. */
+  readonly tls?: boolean;
   /** Where faults that cut a body cut it. Default: its middle. */
   readonly cutAt?: number;
 }
@@ -57,6 +61,7 @@ class Registry implements RunningRegistry, Book {
   readonly #documents = new Map<string, Blob>();
   readonly #blobs = new Map<string, Blob>();
   readonly #cutAt: number | undefined;
+  readonly #tls: boolean;
   readonly #firstName: string;
   #server: Server | undefined;
   #other: Server | undefined;
@@ -68,6 +73,7 @@ class Registry implements RunningRegistry, Book {
     for (const [name, image] of Object.entries(images)) this.#add(name, image);
     this.#firstName = Object.keys(images)[0] ?? "test/image:latest";
     this.#cutAt = options.cutAt;
+    this.#tls = options.tls ?? false;
     const chosen: readonly Fault[] = (options.faults ?? []).map((name) => faults[name]);
     for (const fault of chosen) {
       for (const [name, image] of Object.entries(fault.images?.() ?? {})) this.#add(name, image);
@@ -84,7 +90,11 @@ class Registry implements RunningRegistry, Book {
   }
 
   async start(port: number): Promise<void> {
-    this.#server = createServer((request, response) => this.#answer(request, response));
+    const answer = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#answer(request, response);
+    this.#server = this.#tls
+      ? createTlsServer(makeCertificate("localhost"), answer)
+      : createServer(answer);
     this.port = await listen(this.#server, port);
     this.#other = createServer((request, response) => {
       this.elsewhere.push(logged(request));
