@@ -84,9 +84,17 @@ export async function readText(
   return text;
 }
 
-/** Drops an unread body, and its connection with it. */
+/** A body this short is sooner read than its connection is made anew. */
+const drainBytesMax = 16 * 1024;
+
+/** Drops an unread body; its connection stays usable if that costs little. */
 export async function discard(response: Response): Promise<void> {
-  if (response.body !== null && !response.body.locked) await close(response.body);
+  const { body, headers } = response;
+  if (body === null || body.locked) return;
+  const length = headers.get("content-length");
+  const isShort = length !== null && Number(length) < drainBytesMax;
+  if (isShort) await readText(response, drainBytesMax, { stallTimeoutMs: 1000 });
+  else await close(body);
 }
 
 async function close(stream: { cancel(): Promise<void> }): Promise<void> {
