@@ -1,0 +1,108 @@
+//! A byte stream read in large pieces and handed out without copying: headers as blocks, bodies as
+//! whatever is in the buffer. `Source` is anything with `read(self, []u8) sys.Result(usize)`.
+
+const std = @import("std");
+const sys = @import("sys.zig");
+const header = @import("tar_header.zig");
+
+/// Large enough that a pull is limited by decompression, not by system calls.
+pub const buffer_bytes = 1 << 20;
+
+pub const Error = error{ Truncated, ReadFailed };
+
+pub fn Input(comptime Source: type) type {
+    return struct {
+        const Self = @This();
+
+        source: Source,
+        buffer: []u8,
+        start: usize = 0,
+        end: usize = 0,
+        ended: bool = false,
+        /// All bytes received so far.
+        total: u64 = 0,
+        /// Why error.ReadFailed was returned.
+        errno: sys.E = .SUCCESS,
+
+        /// The next block; null where the stream ends before it. A partial block is truncation.
+        pub fn block(self: *Self) Error!?*const header.Block {
+            while (self.end - self.start < header.block_bytes) {
+                if (try self.fill()) continue;
+                if (self.end == self.start) return null;
+                return error.Truncated;
+            }
+            defer self.start += header.block_bytes;
+
+            return self.buffer[self.start..][0..header.block_bytes];
+        }
+
+        /// At least one byte and at most `limit`, good until the next call.
+        pub fn some(self: *Self, limit: u64) Error![]const u8 {
+            if (self.end == self.start and !try self.fill()) return error.Truncated;
+            const len: usize = @intCast(@min(limit, self.end - self.start));
+            defer self.start += len;
+
+            return self.buffer[self.start..][0..len];
+        }
+
+        /// Passes over `count` bytes.
+        pub fn skip(self: *Self, count: u64) Error!void {
+            var rest = count;
+            while (rest > 0) rest -= (try self.some(rest)).len;
+        }
+
+        /// Passes over padding, which a stream's last file may lack.
+        pub fn skipPadding(self: *Self, count: u64) Error!void {
+            self.skip(count) catch |err| if (err != error.Truncated) return err;
+        }
+
+        /// Reads to the end: what follows the tar still counts in the layer's digest.
+        pub fn drain(self: *Self) Error!void {
+            self.start = self.end;
+            while (try self.fill()) self.start = self.end;
+        }
+
+        /// Reads once; false at the end of the stream.
+        fn fill(self: *Self) Error!bool {
+            if (self.ended) return false;
+            const kept = self.end - self.start;
+            std.mem.copyForwards(u8, self.buffer, self.buffer[self.start..self.end]);
+            self.start = 0;
+            self.end = kept;
+            switch (self.source.read(self.buffer[kept..])) {
+                .err => |errno| {
+                    self.errno = errno;
+                    return error.ReadFailed;
+                },
+                .ok => |count| {
+                    self.ended = count == 0;
+                    self.end += count;
+                    self.total += count;
+                    return count > 0;
+                },
+            }
+        }
+    };
+}
+
+/// A descriptor as a source.
+pub const Descriptor = struct {
+    fd: sys.Fd,
+
+    pub fn read(self: Descriptor, buffer: []u8) sys.Result(usize) {
+        return sys.read(self.fd, buffer);
+    }
+};
+
+/// Bytes in memory as a source, handed out at most `piece` at a time.
+pub const Memory = struct {
+    rest: []const u8,
+    piece: usize = std.math.maxInt(usize),
+
+    pub fn read(self: *Memory, buffer: []u8) sys.Result(usize) {
+        const len = @min(buffer.len, self.rest.len, self.piece);
+        @memcpy(buffer[0..len], self.rest[0..len]);
+        self.rest = self.rest[len..];
+        return .{ .ok = len };
+    }
+};
