@@ -76,7 +76,7 @@ const initial = struct {
     const user = 0xeffffffd;
     const pid = 0xeffffffc;
     const cgroup = 0xeffffffb;
-    /// Fixed since Linux 6.18 only; before, no inode has this number.
+    /// Newer kernels only; on older ones the first has a number like any other.
     const mnt = 0xeffffff8;
 };
 
