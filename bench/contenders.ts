@@ -7,7 +7,7 @@
 
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Images } from "./registry.ts";
+import type { Images } from "./images.ts";
 import type { Command, Identity, Workspace } from "./workspace.ts";
 
 /** How a row wants its container. */
@@ -41,7 +41,7 @@ export async function makeLaunchers(
     await tried(workspace, crun(workspace, images, identity)),
     await tried(workspace, await hippobox(workspace, images, identity)),
     await tried(workspace, await ours(workspace, images, identity, hb)),
-    ...(await podman(workspace, identity)),
+    ...(await podman(workspace, identity, images.tar)),
   ];
 }
 
@@ -162,11 +162,10 @@ async function ours(
 }
 
 /** podman with the first of crun and runc that works on this machine. */
-async function podman(workspace: Workspace, as: Identity): Promise<Launcher[]> {
+async function podman(workspace: Workspace, as: Identity, tar: string): Promise<Launcher[]> {
   const program = Bun.which("podman");
   if (program === null) return [absent("podman", "not installed (apt-get install podman)")];
   const global = podmanArguments(workspace, as, program);
-  const tar = join(workspace.directory, "bench.tar");
   const imported = workspace.runSync({ as, argv: [...global, "import", "-q", tar, "bench"] });
   if (imported !== undefined) return [absent("podman", imported)];
   const reasons: string[] = [];

@@ -7,6 +7,9 @@ import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 
 import { dirname, join } from "node:path";
 import { findZig } from "../build.ts";
 
+/** A contender that hangs loses its place in the row, not the bench its end. */
+const commandMsMax = 180_000;
+
 /** Who runs what is measured, and where that user's things are. */
 export interface Identity {
   readonly name: "rootless" | "root";
@@ -56,6 +59,7 @@ export class Workspace {
   readonly identities: readonly Identity[];
   readonly #undo: (() => void | Promise<void>)[] = [];
   readonly #running = new Set<Bun.Subprocess>();
+  #closing: Promise<void> | undefined;
 
   constructor(repository: string) {
     // Not the runtime's default, /tmp: that is often a tmpfs, and stores live on disks.
@@ -154,12 +158,14 @@ export class Workspace {
 
   /** Starts a program of the bench's own or one that stays; it dies with the bench. */
   spawn(command: Command): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+    if (this.#closing !== undefined) throw new Error("interrupted");
     const child = Bun.spawn([...command.argv], {
       cwd: this.directory,
       env: { ...command.as.environment, ...command.environment },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
+      timeout: commandMsMax,
       onExit: (ended) => {
         this.#running.delete(ended);
       },
@@ -173,10 +179,15 @@ export class Workspace {
     return this.spawn({ ...command, argv: [...become(command.as), ...command.argv] });
   }
 
-  /** Stops what runs, undoes what was done, removes the directory. */
-  async close(): Promise<void> {
+  /** Stops what runs, undoes what was done, removes the directory. Nothing starts after it. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     for (const child of this.#running) {
-      child.kill();
+      child.kill("SIGKILL");
       await child.exited;
     }
     for (const undo of this.#undo.reverse()) await undo();

@@ -1,6 +1,6 @@
 /** What stays in memory per running container, beside the payload itself. */
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Launcher } from "../contenders.ts";
 import type { Contender, Figures, Row } from "../measure.ts";
 import type { Bench } from "../run.ts";
@@ -24,7 +24,7 @@ export function memory(bench: Bench, as: Identity, count: number): Row {
     title: `per container of ${count}, ${as.name}`,
     metrics: [
       { name: "private", unit: "KiB" },
-      { name: "processes", unit: "" },
+      { name: "processes", unit: "each" },
     ],
     contenders,
     yardstick: "podman",
@@ -52,10 +52,14 @@ async function residentOurs(
     const pids = children.flatMap(({ pid }) => tree(pid)).filter((pid) => !isPayload(pid));
     return perContainer(pids, count);
   } finally {
-    for (const child of children) {
-      child.kill();
-      await child.exited;
+    for (const { pid } of children) {
+      const members = tree(pid);
+      // The payload's end ends all: as pid 1 it would not feel a forwarded SIGTERM. Where it never
+      // started, everybody has to be ended.
+      const payloads = members.filter(isPayload);
+      for (const id of payloads.length > 0 ? payloads : members) process.kill(id, "SIGKILL");
     }
+    await Promise.all(children.map(({ exited }) => exited));
   }
 }
 
@@ -97,9 +101,11 @@ function privateKiB(pid: number): number {
   return pages.reduce((sum, [, size]) => sum + Number(size), 0);
 }
 
-/** A process and its descendants. */
+/** A process and its descendants; nobody when it has ended. */
 function tree(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  const path = `/proc/${pid}/task/${pid}/children`;
+  if (!existsSync(path)) return [];
+  const children = readFileSync(path, "utf8").trim();
   return [pid, ...(children === "" ? [] : children.split(" ").flatMap((id) => tree(Number(id))))];
 }
 
