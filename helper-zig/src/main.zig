@@ -8,6 +8,8 @@
 const std = @import("std");
 const report = @import("report.zig");
 const run = @import("run.zig");
+const unpack = @import("unpack.zig");
+const remove = @import("remove.zig");
 
 /// The words of the command line.
 pub const Args = []const [*:0]const u8;
@@ -20,16 +22,29 @@ const Subcommand = struct {
 
 const subcommands = [_]Subcommand{
     .{ .name = "run", .main = run.main },
+    .{ .name = "unpack", .main = unpack.main },
+    .{ .name = "remove", .main = remove.main },
 };
 
 pub fn main(init: std.process.Init.Minimal) u8 {
     const args = init.args.vector;
+    wipe(init.environ);
     if (args.len < 2) return usage();
     for (subcommands) |subcommand| {
         if (std.mem.eql(u8, std.mem.span(args[1]), subcommand.name))
             return subcommand.main(args[2..]);
     }
     return usage();
+}
+
+/// With `--init` this very process is seen by the container, /proc/1/environ included: the caller's
+/// environment, tokens and all, must not be in it.
+fn wipe(environ: std.process.Environ) void {
+    for (environ.block.slice) |variable| {
+        // The kernel's own copy, on our stack: writable, whatever the type says.
+        const text = std.mem.span(@constCast(variable.?));
+        @memset(text, 0);
+    }
 }
 
 fn usage() u8 {

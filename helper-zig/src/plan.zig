@@ -47,8 +47,35 @@ pub const Capabilities = struct {
 
 pub const Rlimit = struct {
     type: Text,
-    soft: u64,
-    hard: u64,
+    soft: Limit,
+    hard: Limit,
+};
+
+/// A number that may be too large for JSON's other readers: "no limit" is 2^64-1, which JavaScript
+/// writes as 18446744073709552000 or 1.8446744073709552e19, and some tools as -1.
+pub const Limit = struct {
+    value: u64,
+
+    pub const infinity: u64 = std.math.maxInt(u64);
+
+    pub fn jsonParse(
+        allocator: std.mem.Allocator,
+        source: anytype,
+        options: std.json.ParseOptions,
+    ) !Limit {
+        _ = allocator;
+        _ = options;
+        const text = switch (try source.next()) {
+            .number => |text| text,
+            else => return error.UnexpectedToken,
+        };
+        const exact = std.fmt.parseInt(u64, text, 10) catch {
+            const number = try std.fmt.parseFloat(f64, text);
+            const is_infinite = number == -1 or number >= 0x1p63;
+            return if (is_infinite) .{ .value = infinity } else error.InvalidNumber;
+        };
+        return .{ .value = exact };
+    }
 };
 
 pub const Root = struct {
@@ -189,4 +216,15 @@ fn validate(plan: Plan) report.Error!void {
 
 fn outOfMemory() report.Error {
     return report.fail("read the plan: out of memory", .{});
+}
+
+test "a limit too large for a double is no limit" {
+    for ([_][]const u8{ "-1", "18446744073709552000", "1.8446744073709552e19" }) |text| {
+        const parsed = try std.json.parseFromSlice(Limit, std.testing.allocator, text, .{});
+        defer parsed.deinit();
+        try std.testing.expectEqual(Limit.infinity, parsed.value.value);
+    }
+    const parsed = try std.json.parseFromSlice(Limit, std.testing.allocator, "1024", .{});
+    defer parsed.deinit();
+    try std.testing.expectEqual(1024, parsed.value.value);
 }

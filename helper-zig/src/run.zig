@@ -1,10 +1,216 @@
-//! THE ORDER: how a plan becomes one container.
+//! THE ORDER: how a plan becomes one container. Two flat lists, one per side of the clone, to be
+//! checked line by line against the runtime-spec and capabilities(7), user_namespaces(7),
+//! mount_namespaces(7). The order is the security property: a step may be replaced here, never
+//! moved into another step.
+//!
+//! ```
+//!   parent (the supervisor, hb's own process)      child (pid 1 of the container)
+//!   clone ───────────────────────────────────────▶ compile seccomp; wait
+//!   id maps ∥ container directory ∥ layer locks
+//!   ids_mapped ──────────────────────────────────▶ root of the namespace ─▶ mounts ─▶ pivot
+//!   supervise: signals, streams, terminal          ─▶ user, capabilities, seccomp ─▶ execve
+//!   ◀───────────────── end of file ──────────────  (the payload runs)
+//!   wait ─▶ drain ─▶ remove the directory ─▶ the payload's status
+//! ```
 
-const main_args = @import("main.zig");
+const std = @import("std");
+const linux = std.os.linux;
+const sys = @import("sys.zig");
 const report = @import("report.zig");
+const signals = @import("signals.zig");
+const sync = @import("sync.zig");
+const plan = @import("plan.zig");
+const idmap = @import("idmap.zig");
+const userns = @import("userns.zig");
+const namespaces = @import("namespaces.zig");
+const directory = @import("directory.zig");
+const rootfs = @import("rootfs.zig");
+const mount = @import("mount.zig");
+const files = @import("files.zig");
+const mask = @import("mask.zig");
+const netlink = @import("netlink.zig");
+const terminal = @import("terminal.zig");
+const stdio = @import("stdio.zig");
+const supervise = @import("supervise.zig");
+const rlimit = @import("rlimit.zig");
+const user = @import("user.zig");
+const capabilities = @import("capabilities.zig");
+const seccomp = @import("seccomp.zig");
+const init = @import("init.zig");
+const exec = @import("exec.zig");
 
-/// `run --plan-fd N`.
-pub fn main(args: main_args.Args) u8 {
-    _ = args;
-    return report.exit_hb_failed;
+/// `run --plan-fd N`: the exit status is the payload's, or docker's for what went wrong.
+pub fn main(args: []const [*:0]const u8) u8 {
+    // For the life of the process: the plan, and after the clone what the payload is given.
+    var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    const it = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
+    return parent(&it, arena.allocator()) catch report.exit_hb_failed;
+}
+
+fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!plan.Plan {
+    const named = args.len == 2 and std.mem.eql(u8, std.mem.span(args[0]), "--plan-fd");
+    if (!named) return report.fail("run needs --plan-fd N", .{});
+    const fd = std.fmt.parseInt(sys.Fd, std.mem.span(args[1]), 10) catch
+        return report.fail("run --plan-fd {s}: not a number", .{args[1]});
+    return plan.read(fd, arena);
+}
+
+/// The host's side, up to the container's end.
+fn parent(it: *const plan.Plan, arena: std.mem.Allocator) report.Error!u8 {
+    _ = sys.prctl(.SET_NAME, @intFromPtr("hb-init")); // or ps shows the number of a descriptor
+    sys.umask(0o022); // hb's own may be anything, and what is made here is the container's
+    try stdio.fillGaps(); // before anything is opened, or it would become a standard stream
+    signals.ignore(.PIPE); // a reader that goes away is an errno of its pump, not our end
+    signals.block(supervise.forwarded); // from now on signals wait for the loop
+    const signal_fd = try report.check(
+        signals.descriptor(supervise.forwarded),
+        "wait for signals",
+        .{},
+    );
+    var streams: stdio.Streams = .{};
+    if (!it.process.terminal) streams = try stdio.prepare(it.hb.interactive);
+    const pair = try sync.Pair.open();
+
+    var pidfd: sys.Fd = -1;
+    const new = namespaces.cloneFlags(it.linux);
+    const flags = new | linux.CLONE.PIDFD | @as(usize, @backingInt(linux.SIG.CHLD));
+    const pid = switch (sys.clone(flags, &pidfd)) {
+        .ok => |pid| pid,
+        .err => |errno| return namespaces.sayWhy(errno, it.linux),
+    };
+    if (pid == 0) {
+        pair.parent.close(); // or our own copy would hide the end of the other side
+        sys.exit(child(it, &streams, pair.child, arena) catch report.exit_hb_failed);
+    }
+    pair.child.close();
+    streams.closePayloadEnds();
+    var supervisor: supervise.Supervisor = .{
+        .pid = pid,
+        .pidfd = pidfd,
+        .signal_fd = signal_fd,
+        .peer = pair.parent,
+        .streams = streams,
+        .interactive = it.hb.interactive,
+        .has_init = it.hb.init,
+    };
+    return house(it, &supervisor);
+}
+
+/// The container's directory around the container's life: whatever fails in between, the child is
+/// gone before the directory goes.
+fn house(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!u8 {
+    const home = directory.Directory.create(it.hb.container) catch |err| {
+        end(supervisor);
+        return err;
+    };
+    var namespace: sys.Fd = -1; // the user namespace, kept for removing what belongs to its ids
+    const status = release(it, supervisor, home, &namespace) catch |err| {
+        end(supervisor);
+        home.finish(namespace) catch {}; // said already, and the first failure is the one that counts
+        return err;
+    };
+    try home.finish(namespace);
+    return status;
+}
+
+/// Prepares what the child waits for, lets it go, follows it.
+fn release(
+    it: *const plan.Plan,
+    supervisor: *supervise.Supervisor,
+    home: directory.Directory,
+    namespace: *sys.Fd,
+) report.Error!u8 {
+    // Two programs that take a while; what else there is to do is done meanwhile.
+    const mapping = if (mapsOf(it)) |maps| try idmap.start(supervisor.pid, maps) else null;
+    const filled = home.fill();
+    const held = directory.holdLayers(it.hb.overlay);
+    if (mapping) |pending| {
+        try pending.finish();
+        namespace.* = try namespaces.openUser(supervisor.pid);
+    }
+    try filled;
+    try held;
+    try supervisor.peer.send(.ids_mapped);
+    return supervisor.run();
+}
+
+/// Ends a child that may be waiting or at work.
+fn end(supervisor: *supervise.Supervisor) void {
+    _ = sys.signalPidfd(supervisor.pidfd, signals.number(.KILL));
+    _ = sys.wait(supervisor.pidfd);
+}
+
+fn mapsOf(it: *const plan.Plan) ?idmap.Maps {
+    if (!it.linux.has(.user)) return null;
+    return .{
+        .uid = it.linux.uidMappings,
+        .gid = it.linux.gidMappings,
+        .tools = it.hb.idTools,
+    };
+}
+
+var filter: seccomp.Program = undefined;
+
+/// The container's side; returns only when something went wrong, with the exit status.
+fn child(
+    it: *const plan.Plan,
+    streams: *const stdio.Streams,
+    peer: sync.Peer,
+    arena: std.mem.Allocator,
+) report.Error!u8 {
+    // Descriptor 2 will be the payload's; our messages are hb's.
+    report.fd = try report.check(sys.dup(2, 3), "keep standard error", .{});
+    const program = try compileFilter(it.linux); // needs no right: done while the maps are written
+    const maps = mapsOf(it);
+    try peer.expect(.ids_mapped); // until then we are nobody in our own namespace; EOF: do not run
+    if (maps) |m| try userns.takeRootIds(m);
+    _ = try report.check(sys.dieWithParent(), "set the parent death signal", .{});
+    try peer.stillThere(); // the supervisor may have died before that took effect
+    _ = try report.check(sys.setsid(), "leave the terminal's session", .{}); // TIOCSTI, ^C, /dev/tty
+    try namespaces.joinKeyring(); // before anything of the image is touched
+    try namespaces.setHostname(it.*); // while CAP_SYS_ADMIN is held, as for all that follows
+    if (it.linux.has(.network)) try netlink.loopbackUp();
+
+    try rootfs.cutPropagation(); // before any mount, or the host would see it
+    const root = try rootfs.assemble(it.*); // all below happens in here
+    const memory = try files.Memory.open(it.hb.container); // needs the host's directory: before pivot
+    try rootfs.openVolumes(it.*, root); // before the mounts: one may be on a volume
+    try mount.all(it.mounts, root); // host paths are named here for the last time
+    try files.place(it.hb.files, memory, it.mounts, root); // over what the image and the mounts have
+    try rootfs.linkDevices(it.mounts, root); // in the /dev just mounted
+    try exec.makeCwd(it.process, root); // while the root is still writable
+    try mask.apply(it.linux, memory, root); // over the /proc and /sys just mounted
+    memory.close();
+    try rootfs.pivot(root); // the host's paths end here
+    const pty = if (it.process.terminal) try terminal.Pty.open(root) else null; // the new devpts
+    try rootfs.sealIfReadonly(it.root, root); // last of what changes the tree
+
+    const databases = try user.Databases.read(root, arena); // the image's own, hence after pivot
+    const identity = try user.find(it.*, databases);
+    const payload = try exec.Program.prepare(it.process, identity.home, arena);
+    try rlimit.apply(it.process.rlimits); // raising takes CAP_SYS_RESOURCE: before the user changes
+    if (pty) |it_pty| {
+        try peer.sendWith(.terminal, &.{ it_pty.master, it_pty.slave });
+        try it_pty.connect(identity.uid);
+    } else {
+        try stdio.connect(streams, identity.uid); // chown: while still root
+    }
+    try exec.closeInherited(); // nothing above 2 survives exec, whoever opened it
+    const entered = try exec.tryEnterCwd(it.process); // as root first
+    try capabilities.dropBounding(it.process); // needs CAP_SETPCAP
+    const gid_is_single = if (maps) |m| m.isSingle() else false;
+    try user.become(&identity, gid_is_single, peer); // groups, group, user
+    if (!entered) try exec.enterCwd(it.process); // some only the payload's user may enter
+    try exec.verifyCwdIsInside(it.process); // CVE-2024-21626
+    if (it.hb.init) try init.split(it.process, program); // pid 1 stays behind, confined alike
+    if (it.process.noNewPrivileges) try seccomp.forbidNewPrivileges(); // or CAP_SYS_ADMIN is kept:
+    try capabilities.setFinal(it.process); // ... one of both is what installing a filter takes
+    if (program) |p| try seccomp.install(p); // last, so that it need not allow the steps above
+    return exec.payload(payload);
+}
+
+fn compileFilter(wanted: plan.Linux) report.Error!?*const seccomp.Program {
+    const profile = wanted.seccomp orelse return null;
+    try seccomp.compile(&filter, profile);
+    return &filter;
 }

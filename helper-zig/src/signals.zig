@@ -12,6 +12,10 @@ pub const Signal = linux.SIG;
 /// The highest signal number (real-time signals included).
 pub const highest: u8 = 64;
 
+pub fn number(signal: Signal) u8 {
+    return @intCast(@backingInt(signal));
+}
+
 /// A set of signals, as rt_sigprocmask(2) takes it on the architectures hb runs on.
 pub const Set = struct {
     bits: u64 = 0,
@@ -21,7 +25,7 @@ pub const Set = struct {
 
     pub fn of(signals: []const Signal) Set {
         var set: Set = .{};
-        for (signals) |signal| set.bits |= bit(@backingInt(signal));
+        for (signals) |signal| set.bits |= bit(number(signal));
         return set;
     }
 
@@ -55,25 +59,29 @@ pub fn descriptor(set: Set) sys.Result(sys.Fd) {
 
 /// Every disposition back to its default and nothing blocked: how anything we exec starts.
 pub fn reset() void {
-    var number: u8 = 1;
-    while (number <= highest) : (number += 1) setDisposition(number, linux.SIG.DFL);
+    var which: u8 = 1;
+    while (which <= highest) : (which += 1) setDisposition(which, linux.SIG.DFL);
     block(.none);
 }
 
 /// Takes no notice of `signal`.
 pub fn ignore(signal: Signal) void {
-    setDisposition(@backingInt(signal), linux.SIG.IGN);
+    setDisposition(@intCast(@backingInt(signal)), linux.SIG.IGN);
 }
 
-fn setDisposition(number: u8, handler: ?linux.Sigaction.handler_fn) void {
+pub fn restoreDefault(signal: Signal) void {
+    setDisposition(number(signal), linux.SIG.DFL);
+}
+
+fn setDisposition(which: u8, handler: ?linux.Sigaction.handler_fn) void {
     // SIGKILL and SIGSTOP cannot be set; std asserts it and the kernel would say EINVAL.
-    if (number == @backingInt(Signal.KILL) or number == @backingInt(Signal.STOP)) return;
+    if (which == number(.KILL) or which == number(.STOP)) return;
     const action: linux.Sigaction = .{
         .handler = .{ .handler = handler },
         .mask = @splat(0),
         .flags = 0,
     };
-    _ = linux.sigaction(@enumFromInt(number), &action, null);
+    _ = linux.sigaction(@fromBackingInt(which), &action, null);
 }
 
 test "a set holds what it was made of and nothing else" {

@@ -115,7 +115,7 @@ pub const Peer = struct {
             const taken = @min(count, fds.len);
             @memcpy(fds[0..taken], control.fds[0..taken]);
         }
-        return .{ .message = @enumFromInt(byte[0]) };
+        return .{ .message = @fromBackingInt(@intCast(byte[0])) };
     }
 
     /// Stops here if the other side has died: for the gap before PR_SET_PDEATHSIG takes effect.

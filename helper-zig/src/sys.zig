@@ -178,6 +178,10 @@ pub const Stat = struct {
     device: Device,
     /// The device this node stands for, when it is a device node.
     node: Device,
+    links: u32,
+    modified: Modified,
+
+    pub const Modified = struct { sec: i64, nsec: u32 };
 
     pub const Device = struct { major: u32, minor: u32 };
 
@@ -200,11 +204,23 @@ pub fn statat(dir: Fd, path: [*:0]const u8, flags: u32) Result(Stat) {
         .inode = x.ino,
         .device = .{ .major = x.dev_major, .minor = x.dev_minor },
         .node = .{ .major = x.rdev_major, .minor = x.rdev_minor },
+        .links = x.nlink,
+        .modified = .{ .sec = x.mtime.sec, .nsec = x.mtime.nsec },
     } };
 }
 
 pub fn fstat(fd: Fd) Result(Stat) {
     return statat(fd, "", linux.AT.EMPTY_PATH);
+}
+
+/// The magic number of the file system `fd` is on (statfs(2)).
+pub fn fileSystemOf(fd: Fd) Result(u64) {
+    // struct statfs, 64 bit: type is the first of its fifteen words.
+    var words: [15]u64 = undefined;
+    return switch (call(void, .fstatfs, .{ fd, &words })) {
+        .ok => .{ .ok = words[0] },
+        .err => |e| .{ .err = e },
+    };
 }
 
 pub fn fchown(fd: Fd, uid: u32, gid: u32) Result(void) {
@@ -380,6 +396,16 @@ pub fn getcwd(buffer: []u8) Result(usize) {
     return call(usize, .getcwd, .{ buffer.ptr, buffer.len });
 }
 
+/// A new session, this process its leader and without a terminal.
+pub fn setsid() Result(Pid) {
+    return call(Pid, .setsid, .{});
+}
+
+/// Gives what this process makes from now on the permissions its own calls ask for, less `mask`.
+pub fn umask(mask: u32) void {
+    _ = call(u32, .umask, .{mask}).ok;
+}
+
 /// A pair of connected sockets that keep message boundaries.
 pub fn socketpair() Result([2]Fd) {
     var fds: [2]Fd = undefined;
@@ -458,8 +484,21 @@ pub fn writeAllAt(fd: Fd, bytes: []const u8, offset: u64) Result(void) {
     return .{ .ok = {} };
 }
 
-/// lseek(2) with SEEK_DATA or SEEK_HOLE; ENXIO past the last data.
-pub fn seek(fd: Fd, offset: u64, whence: u32) Result(u64) {
+/// pread(2), again on EINTR.
+pub fn readAt(fd: Fd, buffer: []u8, offset: u64) Result(usize) {
+    const at = std.math.cast(i64, offset) orelse return .{ .err = .FBIG };
+    while (true) {
+        const got = result(usize, linux.pread(fd, buffer.ptr, buffer.len, at));
+        if (got == .err and got.err == .INTR) continue;
+        return got;
+    }
+}
+
+/// lseek(2)'s SEEK_SET, SEEK_DATA and SEEK_HOLE.
+pub const Whence = enum(u32) { start = 0, data = 3, hole = 4 };
+
+/// lseek(2); ENXIO where there is no data any more.
+pub fn seek(fd: Fd, offset: u64, whence: Whence) Result(u64) {
     const at = std.math.cast(i64, offset) orelse return .{ .err = .FBIG };
     return call(u64, .lseek, .{ fd, at, whence });
 }

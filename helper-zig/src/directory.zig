@@ -1,0 +1,110 @@
+//! The container's directory in the store: made, locked, and removed at the end.
+//!
+//! A container is alive exactly while its supervisor holds the exclusive lock (flock(2)) on this
+//! directory; the kernel lets go of it however the supervisor dies. Layers in use are held by
+//! shared locks, so that pruning passes them by.
+
+const std = @import("std");
+const linux = std.os.linux;
+const sys = @import("sys.zig");
+const report = @import("report.zig");
+const plan = @import("plan.zig");
+const remove = @import("remove.zig");
+
+/// Tries at making a directory that a sweep takes away between mkdir and flock.
+const tries_max = 8;
+
+const directory_only: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true };
+
+pub const Directory = struct {
+    fd: sys.Fd,
+    container: plan.ContainerDirectory,
+
+    /// Makes the directory and takes its lock.
+    pub fn create(container: plan.ContainerDirectory) report.Error!Directory {
+        for (0..tries_max) |_| {
+            try make(container.directory);
+            const opened = sys.openat(sys.cwd, container.directory, directory_only, 0);
+            if (opened == .err and opened.err == .NOENT) continue;
+            const fd = try report.check(
+                opened,
+                "open the container's directory {s}",
+                .{container.directory},
+            );
+            if (try lockIfStillThere(fd, container.directory))
+                return .{ .fd = fd, .container = container };
+            sys.close(fd);
+        }
+        return report.fail("lock {s}: it is taken away again and again", .{container.directory});
+    }
+
+    /// Makes what overlayfs needs in it: the writable layer, its work directory, the mount point.
+    pub fn fill(directory: Directory) report.Error!void {
+        const below = [_]struct { [*:0]const u8, u32 }{
+            .{ "upper", 0o755 },
+            .{ "work", 0o700 },
+            .{ "rootfs", 0o755 },
+        };
+        for (below) |entry| {
+            const made = sys.mkdirat(directory.fd, entry[0], entry[1]);
+            if (made == .err and made.err == .EXIST) continue;
+            try report.check(made, "make {s} in {s}", .{
+                entry[0],
+                directory.container.directory,
+            });
+        }
+    }
+
+    /// Removes everything and the directory itself, or leaves it when it is to be kept. Some of it
+    /// may belong to ids of `userns` (-1: no such namespace), which only its root may touch.
+    pub fn finish(directory: Directory, userns: sys.Fd) report.Error!void {
+        defer sys.close(directory.fd);
+        if (directory.container.keep) return;
+        // Entering makes this process root there and nobody outside; nothing but this is left to
+        // do. Where it fails, removing as ourselves says what is in the way.
+        if (userns >= 0) _ = sys.setns(userns, linux.CLONE.NEWUSER);
+        try remove.tree(sys.cwd, directory.container.directory);
+    }
+};
+
+fn make(path: plan.Text) report.Error!void {
+    // 0700: what a container writes is its owner's business.
+    const made = sys.mkdirat(sys.cwd, path, 0o700);
+    if (made == .err and made.err == .EXIST) return;
+    return report.check(made, "make the container's directory {s}", .{path});
+}
+
+/// False when the name has come to mean another directory meanwhile, or none.
+fn lockIfStillThere(fd: sys.Fd, path: plan.Text) report.Error!bool {
+    const locked = sys.flock(fd, .exclusive_now);
+    if (locked == .err and locked.err == .AGAIN) {
+        // Held by a sweep that is about to remove it, or by a container of the same id.
+        try report.check(sys.flock(fd, .exclusive), "lock {s}", .{path});
+    } else {
+        try report.check(locked, "lock {s}", .{path});
+    }
+    const own = try report.check(sys.fstat(fd), "look at {s}", .{path});
+    const named = switch (sys.statat(sys.cwd, path, linux.AT.SYMLINK_NOFOLLOW)) {
+        .ok => |stat| stat,
+        .err => return false,
+    };
+    return own.inode == named.inode and std.meta.eql(own.device, named.device);
+}
+
+/// Takes a shared lock on every layer's directory, which is the parent of its `diff`. They are
+/// held until this process ends.
+pub fn holdLayers(overlay: ?plan.Overlay) report.Error!void {
+    const wanted = overlay orelse return;
+    for (wanted.lowerdirs) |path| {
+        const name = std.fs.path.dirname(path) orelse "/";
+        var buffer: [4096:0]u8 = undefined;
+        const directory = std.fmt.bufPrintSentinel(&buffer, "{s}", .{name}, 0) catch
+            return report.fail("open the layer {s}: name too long", .{path});
+        const fd = try report.check(
+            sys.openat(sys.cwd, directory, directory_only, 0),
+            "open the layer {s}",
+            .{directory},
+        );
+        try report.check(sys.flock(fd, .shared), "lock the layer {s}", .{directory});
+    }
+}

@@ -1,0 +1,110 @@
+//! The container's namespaces: made all at once by clone(2), and what little is set inside them.
+
+const std = @import("std");
+const linux = std.os.linux;
+const sys = @import("sys.zig");
+const report = @import("report.zig");
+const plan = @import("plan.zig");
+
+/// clone(2)'s flags for the namespaces the plan lists.
+pub fn cloneFlags(wanted: plan.Linux) usize {
+    var flags: usize = 0;
+    for (wanted.namespaces) |namespace| flags |= switch (namespace.type) {
+        .user => linux.CLONE.NEWUSER,
+        .mount => linux.CLONE.NEWNS,
+        .pid => linux.CLONE.NEWPID,
+        .network => linux.CLONE.NEWNET,
+        .ipc => linux.CLONE.NEWIPC,
+        .uts => linux.CLONE.NEWUTS,
+        .cgroup => linux.CLONE.NEWCGROUP,
+    };
+    return flags;
+}
+
+/// Says why the namespaces could not be made, with the switch that forbids it where one is found.
+pub fn sayWhy(errno: sys.E, wanted: plan.Linux) report.Error {
+    if (!wanted.has(.user)) {
+        if (errno == .PERM) return report.fail(
+            "create the container's namespaces: operation not permitted; " ++
+                "root without CAP_SYS_ADMIN needs a user namespace",
+            .{},
+        );
+        report.failErrno(errno, "create the container's namespaces", .{});
+        return error.Reported;
+    }
+    if (readNumber("/proc/sys/user/max_user_namespaces") == 0) return report.fail(
+        "create a user namespace: none are allowed on this machine; " ++
+            "as root: sysctl -w user.max_user_namespaces=15000",
+        .{},
+    );
+    if (readNumber("/proc/sys/kernel/unprivileged_userns_clone") == 0) return report.fail(
+        "create a user namespace: not allowed for ordinary users on this machine; " ++
+            "as root: sysctl -w kernel.unprivileged_userns_clone=1",
+        .{},
+    );
+    if (errno == .PERM) return report.fail(
+        "create a user namespace: operation not permitted; a seccomp filter or security module " ++
+            "forbids it (inside another container: allow nested user namespaces there)",
+        .{},
+    );
+    report.failErrno(errno, "create a user namespace", .{});
+    return error.Reported;
+}
+
+/// A descriptor of the user namespace `pid` is in: as long as it is open, its ids can be used.
+pub fn openUser(pid: sys.Pid) report.Error!sys.Fd {
+    var path: [32:0]u8 = @splat(0);
+    // proven: a pid has ten digits at most.
+    _ = std.fmt.bufPrint(&path, "/proc/{d}/ns/user", .{pid}) catch unreachable;
+    return report.check(sys.openat(sys.cwd, &path, .{}, 0), "open the user namespace", .{});
+}
+
+/// Ubuntu's AppArmor lets the namespace be made and then refuses every right in it.
+pub fn apparmorRestricts() bool {
+    return readNumber("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1;
+}
+
+fn readNumber(path: [*:0]const u8) ?u32 {
+    const fd = switch (sys.openat(sys.cwd, path, .{}, 0)) {
+        .ok => |fd| fd,
+        .err => return null,
+    };
+    defer sys.close(fd);
+
+    var buffer: [16]u8 = undefined;
+    const length = switch (sys.read(fd, &buffer)) {
+        .ok => |n| n,
+        .err => return null,
+    };
+    return std.fmt.parseInt(u32, std.mem.trim(u8, buffer[0..length], " \n"), 10) catch null;
+}
+
+/// Names the container, when it has a UTS namespace of its own.
+pub fn setHostname(it: plan.Plan) report.Error!void {
+    if (!it.linux.has(.uts) or it.hostname.len == 0) return;
+    return report.check(
+        sys.call(void, .sethostname, .{ it.hostname.ptr, it.hostname.len }),
+        "set the hostname {s}",
+        .{it.hostname},
+    );
+}
+
+/// A session keyring of its own: keys of the caller's session stay out (keyctl(2)).
+pub fn joinKeyring() report.Error!void {
+    const join_session_keyring = 1;
+    const joined = sys.call(usize, .keyctl, .{ @as(u32, join_session_keyring), null });
+    if (joined == .err) switch (joined.err) {
+        // No keyrings in this kernel, or an outer container's filter hides them: nothing leaks.
+        .NOSYS, .PERM => return,
+        // No room for another keyring in the user's quota: the link to the caller's must go still.
+        .DQUOT => return,
+        else => {},
+    };
+    _ = try report.check(joined, "join a session keyring", .{});
+}
+
+test "every namespace of the plan is asked for" {
+    const wanted: plan.Linux = .{ .namespaces = &.{ .{ .type = .user }, .{ .type = .pid } } };
+    const flags = linux.CLONE.NEWUSER | linux.CLONE.NEWPID;
+    try std.testing.expectEqual(flags, cloneFlags(wanted));
+}

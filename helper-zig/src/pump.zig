@@ -1,0 +1,161 @@
+//! Moving bytes from one descriptor to another, one buffer at a time: the supervisor's part in the
+//! container's standard streams. What cannot be written yet is not read either, so that a slow
+//! reader slows the writer down and nothing piles up.
+
+const std = @import("std");
+const linux = std.os.linux;
+const sys = @import("sys.zig");
+
+/// One end of a pump.
+pub const End = struct {
+    fd: sys.Fd,
+    /// Whether this end is closed once there is nothing more to move: an end of our own making.
+    owned: bool = false,
+    /// Whether reads and writes here never wait. Descriptors shared with other programs are left
+    /// as they are: making those non-blocking would change them for everybody.
+    nonblocking: bool = false,
+};
+
+pub const Pump = struct {
+    from: End,
+    to: End,
+    buffer: []u8,
+    begin: usize = 0,
+    end: usize = 0,
+    /// Written when `from` ends: a terminal has no end of file but the character for it.
+    farewell: Farewell = .none,
+    /// The last byte that was read.
+    last: u8 = '\n',
+
+    pub const Farewell = enum { none, end_of_transmission };
+
+    /// As much as a pipe or terminal that says it is writable takes without waiting (PIPE_BUF).
+    const blocking_write_max = 4096;
+
+    pub fn isDone(pump: *const Pump) bool {
+        return pump.from.fd < 0 and pump.begin == pump.end;
+    }
+
+    /// What to wait for: the next bytes, or room for the last ones.
+    pub fn interest(pump: *const Pump) linux.pollfd {
+        if (pump.begin < pump.end)
+            return .{ .fd = pump.to.fd, .events = linux.POLL.OUT, .revents = 0 };
+        return .{ .fd = pump.from.fd, .events = linux.POLL.IN, .revents = 0 };
+    }
+
+    /// Moves what can be moved, after poll(2) has said that something can.
+    pub fn step(pump: *Pump) void {
+        if (pump.begin == pump.end) {
+            if (!pump.fill()) return;
+            // A descriptor that may wait is asked first, by the next poll.
+            if (!pump.to.nonblocking) return;
+        }
+        pump.flush();
+    }
+
+    /// Reads once; false when nothing came.
+    pub fn fill(pump: *Pump) bool {
+        if (pump.from.fd < 0) return false;
+        switch (sys.read(pump.from.fd, pump.buffer)) {
+            .ok => |length| {
+                if (length == 0) {
+                    pump.endOfInput();
+                    return pump.begin < pump.end;
+                }
+                pump.begin = 0;
+                pump.end = length;
+                pump.last = pump.buffer[length - 1];
+                return true;
+            },
+            .err => |e| {
+                // EIO is how a terminal says that it has hung up.
+                if (e != .AGAIN) pump.endOfInput();
+                return false;
+            },
+        }
+    }
+
+    /// Writes once what is there; gives up on the whole pump when nobody reads any more, which
+    /// the writer on the other side learns as from any closed pipe.
+    pub fn flush(pump: *Pump) void {
+        const all = pump.buffer[pump.begin..pump.end];
+        const some = if (pump.to.nonblocking) all else all[0..@min(all.len, blocking_write_max)];
+        switch (sys.write(pump.to.fd, some)) {
+            .ok => |length| pump.begin += length,
+            .err => |e| if (e != .AGAIN) pump.close(),
+        }
+        if (pump.begin < pump.end) return;
+        pump.begin = 0;
+        pump.end = 0;
+        if (pump.from.fd < 0) pump.closeTo();
+    }
+
+    pub fn close(pump: *Pump) void {
+        pump.begin = 0;
+        pump.end = 0;
+        if (pump.from.fd >= 0 and pump.from.owned) sys.close(pump.from.fd);
+        pump.from.fd = -1;
+        pump.closeTo();
+    }
+
+    fn endOfInput(pump: *Pump) void {
+        if (pump.from.owned) sys.close(pump.from.fd);
+        pump.from.fd = -1;
+        if (pump.farewell == .end_of_transmission) {
+            // Twice where a line is not finished: the first then only hands that line over.
+            const end_of_transmission = 4;
+            @memset(pump.buffer[0..2], end_of_transmission);
+            pump.begin = 0;
+            pump.end = if (pump.last == '\n') 1 else 2;
+            pump.farewell = .none;
+            return;
+        }
+        pump.closeTo();
+    }
+
+    fn closeTo(pump: *Pump) void {
+        if (pump.to.fd >= 0 and pump.to.owned) sys.close(pump.to.fd);
+        pump.to.fd = -1;
+    }
+};
+
+test "bytes go through and the end follows them" {
+    const in = sys.pipe().ok;
+    const out = sys.pipe().ok;
+    defer sys.close(out[0]);
+    var buffer: [16]u8 = undefined;
+    var pump: Pump = .{
+        .from = .{ .fd = in[0], .owned = true },
+        .to = .{ .fd = out[1], .owned = true, .nonblocking = true },
+        .buffer = &buffer,
+    };
+    _ = sys.writeAll(in[1], "hello").ok;
+    pump.step();
+    sys.close(in[1]);
+    try std.testing.expect(!pump.isDone());
+    pump.step();
+    try std.testing.expect(pump.isDone());
+
+    var got: [16]u8 = undefined;
+    const length = sys.readAll(out[0], &got).ok;
+    try std.testing.expectEqualStrings("hello", got[0..length]);
+}
+
+test "a reader that goes away ends the pump" {
+    const signals = @import("signals.zig");
+    signals.ignore(.PIPE);
+    const in = sys.pipe().ok;
+    defer sys.close(in[1]);
+    const out = sys.pipe().ok;
+    sys.close(out[0]);
+    var buffer: [16]u8 = undefined;
+    var pump: Pump = .{
+        .from = .{ .fd = in[0], .owned = true },
+        .to = .{ .fd = out[1], .owned = true, .nonblocking = true },
+        .buffer = &buffer,
+    };
+    _ = sys.writeAll(in[1], "hello").ok;
+    pump.step();
+    try std.testing.expect(pump.isDone());
+    try std.testing.expectEqual(sys.E.PIPE, sys.write(in[1], "x").err);
+}
