@@ -1,7 +1,7 @@
 /** `--network`, and the files in /etc that go with it. Pure. */
 
-import { isIP } from "node:net";
 import { HbError, UsageError } from "../errors.ts";
+import { isIPAddress } from "../ip.ts";
 import type { HostFacts } from "./facts.ts";
 import type { PlannedFile } from "./plan.ts";
 
@@ -90,7 +90,7 @@ function namesHost(hosts: string, hostname: string): boolean {
 function addedHost(text: string, mode: NetworkMode): string {
   const [, name = "", value = ""] = /^([^=:]+)[=:](.+)$/.exec(text) ?? [];
   const address = value.replace(/^\[(.+)\]$/, "$1");
-  if (name === "" || /\s/.test(name) || (address !== "host-gateway" && isIP(address) === 0)) {
+  if (name === "" || /\s/.test(name) || (address !== "host-gateway" && !isIPAddress(address))) {
     throw new UsageError(`Cannot use --add-host "${text}"`, {
       hint: "write it as NAME:ADDRESS, for example db:10.0.0.7",
     });
@@ -103,7 +103,7 @@ function addedHost(text: string, mode: NetworkMode): string {
 /** The host's resolv.conf, with what `--dns`, `--dns-search` and `--dns-option` replace. */
 function resolvConf(wishes: NetworkWishes, mode: NetworkMode, facts: Facts): string {
   for (const address of wishes.dns) {
-    if (isIP(address.replace(/%.*$/, "")) !== 0) continue;
+    if (isIPAddress(address.replace(/%.*$/, ""))) continue;
     throw new UsageError(`Cannot use --dns "${address}": it is no IP address`);
   }
   const asked = wishes.dns.length + wishes.dnsSearch.length + wishes.dnsOption.length > 0;

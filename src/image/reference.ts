@@ -18,8 +18,8 @@
  * takes `Upper/name` for a host "Upper", which its authors call a mistake; here it is refused.
  */
 
-import { isIPv6 } from "node:net";
 import { HbError } from "../errors.ts";
+import { isIPv6 } from "../ip.ts";
 import { type Digest, digestDefect, isDigest } from "./digest.ts";
 
 /** Canonical: the registry in lower case and always present, `library/` spelled out. */
