@@ -5,6 +5,7 @@
  * files in memory become bind-mounted files of the bundle, the user a number, the overlay a rootfs/.
  */
 
+import { standardDevices } from "./devices.ts";
 import { keyOf } from "./env.ts";
 import type { Capabilities, Mount, Plan, Process } from "./plan.ts";
 
@@ -50,12 +51,17 @@ export function bundleOf(plan: Plan, parts: BundleParts): Bundle {
     ociVersion: "1.0.2",
     root: { ...plan.root, path: "rootfs" },
     process: bundleProcess(plan.process, parts.user),
-    mounts: [...plan.mounts.map(bundleMount), ...volumes, ...files],
+    mounts: [...plan.mounts.filter(isNotStandard).map(bundleMount), ...volumes, ...files],
   };
 }
 
 function bindMount(source: string, destination: string, options: readonly string[]): Mount {
   return { destination, type: "bind", source, options: ["bind", "rprivate", "nodev", ...options] };
+}
+
+/** The standard nodes are every runtime's own business. */
+function isNotStandard(mount: Mount): boolean {
+  return mount.source !== mount.destination || !standardDevices.includes(mount.source);
 }
 
 /** Runtimes know cgroup file systems by the one name for both versions. */

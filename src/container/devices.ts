@@ -5,6 +5,16 @@ import type { HostFacts } from "./facts.ts";
 import type { Mount } from "./plan.ts";
 import { parseTarget } from "./volumes.ts";
 
+/** The nodes every container has (runtime-spec, "Default Devices"); ptmx and the links are devpts's. */
+export const standardDevices: readonly string[] = [
+  "/dev/full",
+  "/dev/null",
+  "/dev/random",
+  "/dev/tty",
+  "/dev/urandom",
+  "/dev/zero",
+];
+
 /** `HOST[:CONTAINER[:PERMISSIONS]]`. A node is bind-mounted, never made: mknod would need real root. */
 export function parseDevice(text: string, facts: Pick<HostFacts, "fileKind">): Mount {
   const flag = `--device "${text}"`;

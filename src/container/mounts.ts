@@ -3,7 +3,7 @@
 import { normalize } from "node:path/posix";
 import { UsageError } from "../errors.ts";
 import { baseMounts, shmSizeBytes } from "./defaults.ts";
-import { bindDevice, parseDevice } from "./devices.ts";
+import { bindDevice, parseDevice, standardDevices } from "./devices.ts";
 import type { HostFacts } from "./facts.ts";
 import type { NetworkMode } from "./network.ts";
 import type { Mount } from "./plan.ts";
@@ -68,7 +68,9 @@ function systemMounts(wishes: MountWishes, facts: HostFacts): readonly Mount[] {
     source: "shm",
     options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${sizeBytes}`],
   };
-  return [...baseMounts.map(fitting(facts)), shm, ...sysMounts({ network, privileged }, facts)];
+  const system = [...baseMounts.map(fitting(facts)), shm];
+  const devices = standardDevices.map((path) => bindDevice(path, path));
+  return [...system, ...devices, ...sysMounts({ network, privileged }, facts)];
 }
 
 /** devpts refuses a gid that its user namespace does not map (EINVAL): terminals are root's then. */

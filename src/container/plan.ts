@@ -66,6 +66,7 @@ export interface Root {
 /**
  * One mount, in order. `type` is `bind` or a file system type; `options` are mount(8)'s: flags
  * (`ro nosuid nodev noexec rbind rprivate …`), the rest file system data (`size=64m`, `mode=1777`).
+ * The standard device nodes are among them, as every device is, bind-mounted from the host.
  * `rro` is read-only with everything mounted below (runc's and crun's word), beside `ro`.
  */
 export interface Mount {
