@@ -16,7 +16,10 @@ const CHUNK_BYTES = 1 << 20;
 /** The longest magic number below. */
 const MAGIC_BYTES_MAX = 6;
 
-/** The tar stream in `source`. Errors of `source` come out where they happen; ours are HbErrors. */
+/**
+ * The tar stream in `source`. Errors of `source` come out where they happen; ours are HbErrors.
+ * A chunk's memory is good until the next but one is asked for.
+ */
 export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const [head, rest] = await splitHead(source);
   const compression = sniffCompression(head);
@@ -83,12 +86,28 @@ async function* through(
   // Awaited below; until then its failure arrives by way of the engine.
   feeding.catch(() => undefined);
   try {
-    for await (const chunk of engine) yield chunk as Uint8Array;
+    let previous: Uint8Array | undefined;
+    for await (const chunk of engine as AsyncIterable<Uint8Array>) {
+      yield chunk;
+      if (previous !== undefined) releaseMemory(previous);
+      previous = chunk;
+    }
     await feeding;
   } catch (error) {
     throw asDecompressionError(error);
   } finally {
     engine.destroy();
+  }
+}
+
+/**
+ * Frees a used chunk now: the collector comes late for large buffers, and would let a pull grow by
+ * half. zlib cuts chunks from a buffer one after another; only the last one's end is its end.
+ */
+function releaseMemory({ buffer, byteOffset, byteLength }: Uint8Array): void {
+  if (buffer instanceof SharedArrayBuffer) return;
+  if (buffer.byteLength === CHUNK_BYTES && byteOffset + byteLength === CHUNK_BYTES) {
+    buffer.transfer(0);
   }
 }
 
