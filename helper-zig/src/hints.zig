@@ -16,7 +16,21 @@ const table = [_]Hint{
         .errno = .NOSPC,
         .advice = "free some space, or set HB_ROOT to a directory on a larger disk",
     },
+    .{
+        .step = "install the seccomp filter",
+        .errno = .INVAL,
+        .advice = without_seccomp,
+    },
+    .{
+        .step = "install the seccomp filter",
+        .errno = .NOSYS,
+        .advice = without_seccomp,
+    },
 };
+
+/// CONFIG_SECCOMP_FILTER is missing; to go on without must be the user's word.
+const without_seccomp =
+    "this kernel has no seccomp filters; --security-opt seccomp=unconfined does without";
 
 /// What to do about `errno` in the step `what`, if anything is known.
 pub fn advice(what: []const u8, errno: sys.E) ?[]const u8 {

@@ -11,6 +11,9 @@
 //!   - names no ABI has are skipped: profiles name system calls of other kernels;
 //!   - numbers above the highest one the profile names get ENOSYS, not the default action, so
 //!     that libcs fall back (opencontainers/runc#2750), unless the default lets calls through.
+//! Not followed: libseccomp turns a rule for socket(2) and its like on 32-bit x86 into one for
+//! socketcall(2) as well. A profile that refuses socketcall refuses it here.
+//!
 //! Two things are stricter or finer than there: arguments of socket(2) are compared as the `int`
 //! the kernel takes, because a 64-bit comparison lets `AF_VSOCK + 2^32` pass a rule against
 //! AF_VSOCK; and 32-bit ARM's private calls do not hide new calls from the ENOSYS rule.
