@@ -121,7 +121,12 @@ fn lockedDirectory(path: [:0]const u8) report.Error!?sys.Fd {
     if (free == .err) {
         if (free.err != .AGAIN) try report.check(free, "lock {s}", .{path});
         try say("waiting\n", .{});
-        try report.check(sys.flock(fd, .exclusive), "lock {s}", .{path});
+        // Not for the exclusive lock: once this directory has its name, its maker keeps a shared one
+        // on the same inode for as long as a container runs on it. The shared lock comes when the
+        // maker is done or dead; then start over, and it is `present` or ours.
+        try report.check(sys.flock(fd, .shared), "lock {s}", .{path});
+        sys.close(fd);
+        return null;
     }
     if (try isNamed(fd, path)) return fd;
     sys.close(fd);
