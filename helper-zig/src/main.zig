@@ -9,7 +9,9 @@ const std = @import("std");
 const report = @import("report.zig");
 const run = @import("run.zig");
 const unpack = @import("unpack.zig");
+const complete = @import("complete.zig");
 const remove = @import("remove.zig");
+const copy = @import("copy.zig");
 
 /// The words of the command line.
 pub const Args = []const [*:0]const u8;
@@ -23,7 +25,9 @@ const Subcommand = struct {
 const subcommands = [_]Subcommand{
     .{ .name = "run", .main = run.main },
     .{ .name = "unpack", .main = unpack.main },
+    .{ .name = "complete", .main = complete.main },
     .{ .name = "remove", .main = remove.main },
+    .{ .name = "copy", .main = copy.main },
 };
 
 pub fn main(init: std.process.Init.Minimal) u8 {
