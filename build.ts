@@ -36,8 +36,13 @@ const zigRequirement = `ziglang==${zigVersion} \
 --hash=sha256:b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e
 `;
 
-/** ReleaseSmall: the kernel does the helper's work, so speed is not in the code (docs/). */
-const zigFlags = ["-OReleaseSmall", "-fstrip", "-fsingle-threaded"];
+/**
+ * ReleaseSafe keeps bounds and overflow checks where hostile layers are parsed, and they cost
+ * nothing that shows: unpacking 66,000 files (760 MB) took 0.1 to 0.2 s of user time in each of
+ * Safe, Small and Fast, and the kernel's part is a hundred times that. 330 KB instead of 90 (Small)
+ * or 160 (Fast).
+ */
+const zigFlags = ["-OReleaseSafe", "-fstrip", "-fsingle-threaded"];
 
 const compileFlags = [
   ...["--compile", "--minify", "--bytecode", "--format=esm"],
@@ -136,7 +141,6 @@ function compileHelper(arch: Architecture): string {
   mkdirSync(compiled, { recursive: true });
   const caches = ["--cache-dir", ".zig-cache", "--global-cache-dir", ".zig-cache/global"];
   for (const [source, program] of Object.entries({ "main.zig": "hb-init", "hello.zig": "hello" })) {
-    if (!existsSync(join(sources, source))) continue;
     const emit = `-femit-bin=${join(compiled, program)}`;
     const zig = [findZig(), "build-exe", join(sources, source), "-target", triple];
     run([...zig, ...zigFlags, ...caches, emit]);
@@ -148,8 +152,7 @@ function compileHelper(arch: Architecture): string {
 /** Step 2: what src/ imports as files: the helper, and an image made around one static program. */
 async function embed(arch: Architecture): Promise<void> {
   const compiled = compileHelper(arch);
-  const hello = join(compiled, existsSync(join(compiled, "hello")) ? "hello" : "hb-init");
-  const tar = helloTar(readFileSync(hello));
+  const tar = helloTar(readFileSync(join(compiled, "hello")));
   // Resolved only now: on a fresh machine node_modules is younger than this process.
   const { gzipSync } = await import("fflate");
   const layer = gzipSync(tar, { level: 9, mtime: 0 });
