@@ -64,9 +64,14 @@ function isNotStandard(mount: Mount): boolean {
   return mount.source !== mount.destination || !standardDevices.includes(mount.source);
 }
 
-/** Runtimes know cgroup file systems by the one name for both versions. */
+/**
+ * Runtimes know cgroup file systems by the one name for both versions, and make the standard nodes
+ * in /dev with mknod(2), under a device cgroup of their own.
+ */
 function bundleMount(mount: Mount): Mount {
-  return mount.type === "cgroup2" ? { ...mount, type: "cgroup" } : mount;
+  if (mount.type === "cgroup2") return { ...mount, type: "cgroup" };
+  if (mount.destination !== "/dev") return mount;
+  return { ...mount, options: mount.options.filter((option) => option !== "nodev") };
 }
 
 function bundleProcess(process: Process, user: ResolvedUser): Process {

@@ -76,8 +76,9 @@ export const baseMounts: readonly Mount[] = [
     destination: "/dev",
     type: "tmpfs",
     source: "tmpfs",
-    // The one file system without nodev: the standard nodes are bind-mounted onto files in it.
-    options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    // nodev also here: the standard nodes are mounts of their own, and one that a container with
+    // CAP_MKNOD makes must open no disk, as there is no device cgroup to forbid it.
+    options: ["nosuid", "nodev", "strictatime", "mode=755", "size=65536k"],
   },
   {
     destination: "/dev/pts",

@@ -68,7 +68,9 @@ function systemMounts(wishes: MountWishes, facts: HostFacts): readonly Mount[] {
     source: "shm",
     options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${sizeBytes}`],
   };
-  const system = [...baseMounts.map(fitting(facts)), shm];
+  const base = baseMounts.map(fitting(facts));
+  const open = (mount: Mount) => (mount.destination === "/dev" ? without(mount, "nodev") : mount);
+  const system = [...(privileged ? base.map(open) : base), shm];
   const devices = standardDevices.map((path) => bindDevice(path, path));
   return [...system, ...devices, ...sysMounts({ network, privileged }, facts)];
 }
