@@ -282,24 +282,33 @@ fn keyring(_: std.mem.Allocator) Finding {
     };
 }
 
-/// As root mknod works, as docker allows; the node must then be of no use.
+/// As root mknod works, as docker allows; the node must then be of no use, wherever it is.
 fn devices(_: std.mem.Allocator) Finding {
-    const path = "/.hello-disk";
+    for ([_][*:0]const u8{ "/.hello-disk", "/dev/.hello-disk", "/dev/shm/.hello-disk" }) |path| {
+        switch (openMadeDisk(path)) {
+            .PERM, .ACCES => {},
+            .SUCCESS => return broken("a disk of the host can be opened"),
+            // Not ENXIO either: that is a disk this machine has not, and would open another.
+            else => return broken("device nodes work here"),
+        }
+    }
+    return kept("no disk can be opened, by no node made here");
+}
+
+/// What opening a disk's node at `path` comes to; EPERM where no node can be made.
+fn openMadeDisk(path: [*:0]const u8) linux.E {
     const first_disk = 8 << 8;
-    const made = linux.mknodat(linux.AT.FDCWD, path, linux.S.IFBLK | 0o600, first_disk);
-    if (errnoOf(made) != .SUCCESS) return kept("no device nodes can be made, no disk opened");
+    const made = errnoOf(linux.mknodat(linux.AT.FDCWD, path, linux.S.IFBLK | 0o600, first_disk));
+    // A read-only root, or a user namespace: there is nothing to open.
+    if (made != .SUCCESS) return .PERM;
     defer _ = sys.unlinkat(linux.AT.FDCWD, path, 0);
 
     return switch (sys.openat(linux.AT.FDCWD, path, .{ .ACCMODE = .RDONLY }, 0)) {
         .ok => |fd| {
             sys.close(fd);
-            return broken("a disk of the host can be opened");
+            return .SUCCESS;
         },
-        // Not ENXIO: that is a disk this machine has not, and would open another.
-        .err => |errno| if (errno == .ACCES or errno == .PERM)
-            kept("nodes can be made, none can be opened")
-        else
-            broken("device nodes work here"),
+        .err => |errno| errno,
     };
 }
 
