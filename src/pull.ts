@@ -127,8 +127,10 @@ class Pull {
     const documents = await this.#resolve();
     this.#checkPlatform(documents.image.platform);
     using held = new HeldLayers(store);
+    const before = findImage(store, this.#reference, platform);
     await this.#fetchLayers(documents.layers, held);
-    const names = await this.#stackLayers(documents.layers, held);
+    const isSame = before?.manifest === documents.manifest && held.holdAll(before.layers);
+    const names = isSame ? before.layers : await this.#stackLayers(documents.layers, held);
     const record: ImageRecord = {
       reference: formatReference(this.#reference),
       platform: documents.image.platform,
@@ -140,7 +142,6 @@ class Pull {
       pulledAt: new Date().toISOString(),
     };
     this.#signal.throwIfAborted();
-    const before = findImage(store, this.#reference, platform);
     this.#commit(documents, record);
     this.#reportSquashed();
     if (before !== undefined) this.#dropReplaced(before, record, held);
@@ -268,29 +269,38 @@ class Pull {
 
   /** Layer names bottom first, with a patch above each layer that leans on those below it. */
   async #stackLayers(layers: readonly StackedLayer[], held: HeldLayers): Promise<string[]> {
-    const { store } = this.#settings;
     const names: string[] = [];
-    for (const { name, chainID } of layers) {
+    for (const layer of layers) {
       const below = names.toReversed();
-      names.push(name);
-      if (below.length === 0 || !hasPending(store, name)) continue;
-      const patch = `${digestHex(chainID)}-patch`;
-      while (!held.hold(patch)) {
-        const places = { staging: stagingPath(store, patch), commit: layerPath(store, patch) };
-        await completeLayer(
-          {
-            ...places,
-            layer: layerPath(store, name),
-            lowers: below.map((lower) => layerDiffPath(store, lower)),
-            mapFlags: this.#mapFlags,
-            signal: this.#signal,
-          },
-          () => held.hold(patch),
-        );
-      }
-      names.push(patch);
+      names.push(layer.name);
+      if (!hasPending(this.#settings.store, layer.name)) continue;
+      const patch = `${digestHex(layer.chainID)}-patch`;
+      if (await this.#patch(layer.name, patch, below, held)) names.push(patch);
     }
     return names;
+  }
+
+  /** Makes sure of the layer `patch` above `layer`; false if it would be empty. */
+  async #patch(
+    layer: string,
+    patch: string,
+    below: readonly string[],
+    held: HeldLayers,
+  ): Promise<boolean> {
+    const { store } = this.#settings;
+    while (!held.hold(patch)) {
+      const job = {
+        staging: stagingPath(store, patch),
+        commit: layerPath(store, patch),
+        layer: layerDiffPath(store, layer),
+        lowers: below.map((name) => layerDiffPath(store, name)),
+        mapFlags: this.#mapFlags,
+        signal: this.#signal,
+      };
+      const { state } = await completeLayer(job, () => held.hold(patch));
+      if (state === "unneeded") return false;
+    }
+    return true;
   }
 
   #commit(documents: Documents, record: ImageRecord): void {

@@ -33,7 +33,7 @@ export interface UnpackJob extends LayerPlaces {
 }
 
 export interface CompleteJob extends LayerPlaces {
-  /** The unpacked layer that leans on those below it. */
+  /** The tree of the unpacked layer that leans on those below it. */
   readonly layer: string;
   /** The trees below it, the topmost first. */
   readonly lowers: readonly string[];
@@ -51,10 +51,13 @@ export interface UnpackCounts {
   readonly squashed: number;
 }
 
-/** `present`: it was there already, or came from another process meanwhile. */
+/**
+ * `present`: it was there already, or came from another process meanwhile. `unneeded`: the layers
+ * below would change nothing, there is no patch.
+ */
 export type Outcome =
   | { readonly state: "unpacked"; readonly counts: UnpackCounts }
-  | { readonly state: "present" };
+  | { readonly state: "present" | "unneeded" };
 
 /** The size of a layer's files, beside its diff/. */
 export const SIZE_FILE = "size";
@@ -152,21 +155,19 @@ class HelperSession {
     this.signal.addEventListener("abort", onAbort);
     try {
       if ((await this.#open(onWaiting)) === "present") {
-        this.#hangUp();
-        await this.#process.exited;
-        return { state: "present" };
+        return await this.#finish({ state: "present" });
       }
       await work();
       this.#closeInput();
-      const counts = parseCounts(await this.#expect("unpacked"));
+      const word = await this.#expect("unpacked", "unneeded");
+      if (word === "unneeded") return await this.#finish({ state: "unneeded" });
+      const counts = parseCounts(word.slice("unpacked ".length));
       this.signal.throwIfAborted();
       writeFileSync(`${places.staging}/${SIZE_FILE}`, `${counts.bytes}\n`);
       this.#commit();
       await this.#expect("committed");
       whenCommitted();
-      this.#hangUp();
-      await this.#process.exited;
-      return { state: "unpacked", counts };
+      return await this.#finish({ state: "unpacked", counts });
     } catch (error) {
       throw await this.#abandon(error);
     } finally {
@@ -187,11 +188,18 @@ class HelperSession {
     }
   }
 
-  async #expect(word: string): Promise<string> {
+  /** The helper's next line, which begins with one of `words`. */
+  async #expect(...words: string[]): Promise<string> {
     const { value, done } = await this.#lines.next();
     if (done === true) throw new HelperGone();
-    if (value !== word && !value.startsWith(`${word} `)) throw unexpected(value);
-    return value.slice(word.length + 1);
+    if (!words.includes(value.split(" ", 1)[0] ?? "")) throw unexpected(value);
+    return value;
+  }
+
+  async #finish(outcome: Outcome): Promise<Outcome> {
+    this.#hangUp();
+    await this.#process.exited;
+    return outcome;
   }
 
   /** Writes all of `chunk` to the helper's stdin, as fast as it reads. */

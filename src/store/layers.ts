@@ -32,6 +32,11 @@ export class HeldLayers implements Disposable {
     return true;
   }
 
+  /** Whether all of `names` are there, and locked now. */
+  holdAll(names: readonly string[]): boolean {
+    return names.every((name) => this.hold(name));
+  }
+
   [Symbol.dispose](): void {
     for (const lock of this.#locks.values()) lock.release();
     this.#locks.clear();

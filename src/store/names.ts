@@ -13,7 +13,9 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeSync,
 } from "node:fs";
@@ -33,6 +35,7 @@ export interface ClaimedName {
 export function claimName(store: StorePaths, name: string, id: string): ClaimedName {
   const directory = within(store.root, "names");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  removeStale(store, directory, name);
   const file = within(directory, name);
   for (;;) {
     const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
@@ -52,6 +55,29 @@ export function claimName(store: StorePaths, name: string, id: string): ClaimedN
       closeSync(fd);
       throw error;
     }
+  }
+}
+
+/** Unlinks what killed processes left; its own supervisor unlinks a name that ends in peace. */
+function removeStale(store: StorePaths, directory: StorePath, wanted: string): void {
+  for (const name of readdirSync(directory)) {
+    if (name === wanted) continue;
+    const file = within(directory, name);
+    const fd = openOptional(file);
+    if (fd === undefined) continue;
+    if (tryFlock(fd, LOCK_EX) && !isInUse(store, readFileSync(file, "latin1"))) {
+      rmSync(file, { force: true });
+    }
+    closeSync(fd);
+  }
+}
+
+function openOptional(file: StorePath): number | undefined {
+  try {
+    return openSync(file, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
   }
 }
 
