@@ -154,6 +154,7 @@ pub const ContainerDirectory = struct {
     id: Text,
     directory: Text,
     keep: bool = false,
+    nameFile: ?Text = null,
 };
 
 pub const Overlay = struct {

@@ -1,7 +1,7 @@
 /** `--cap-add`, `--cap-drop` and `--privileged` -> the capability sets of a container. Pure. */
 
-import { nearest } from "../nearest.ts";
 import { UsageError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import { allCapabilities, defaultCapabilities } from "./defaults.ts";
 import type { HostFacts } from "./facts.ts";
 import type { Capabilities } from "./plan.ts";

@@ -1,7 +1,7 @@
 /** `--security-opt`: the options docker has, taken, harmless or refused. Pure. */
 
-import { nearest } from "../nearest.ts";
 import { UsageError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;

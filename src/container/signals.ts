@@ -1,7 +1,7 @@
 /** Names and numbers of signals, as docker takes them (moby/sys/signal). Pure. */
 
-import { nearest } from "../nearest.ts";
 import { UsageError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 
 /** signal(7), by number from 1, the same on x86-64 and arm64. */
 const NAMES = (

@@ -1,7 +1,7 @@
 /** `--ulimit NAME=SOFT[:HARD]` -> rlimits, as docker takes them (docker/go-units, ulimit.go). Pure. */
 
-import { nearest } from "../nearest.ts";
 import { UsageError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import type { Rlimit } from "./plan.ts";
 
 /** docker's names; `as` is left out there, too. */

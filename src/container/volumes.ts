@@ -1,8 +1,8 @@
 /** `-v`, `--mount`, `--tmpfs` -> mounts and anonymous volumes, as docker reads them. Pure. */
 
 import { normalize, resolve } from "node:path/posix";
-import { nearest } from "../nearest.ts";
 import { HbError, UsageError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import type { HostFacts } from "./facts.ts";
 import type { Mount } from "./plan.ts";
 import { parseSize } from "./units.ts";

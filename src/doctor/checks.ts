@@ -57,6 +57,8 @@ export interface DoctorFacts {
   readonly emulated: readonly string[];
   /** `apt-get install -y` or its like. */
   readonly install: string;
+  /** systemd is this machine's init: its settings are the ones that count. */
+  readonly hasSystemd: boolean;
 }
 
 /** Every line, in the order a container needs things. */
@@ -211,27 +213,34 @@ function network({ pasta, hasTun, install, uid }: DoctorFacts): Check {
   return { name, state: "ok", found: `${now}; ${pasta} is there, too` };
 }
 
-function limits({ cgroup, uid }: DoctorFacts): Check {
+function limits({ cgroup, uid, hasSystemd, install }: DoctorFacts): Check {
   const name = "limits";
-  if (cgroup.mode !== "unified") {
-    const found = cgroup.mode === "none" ? "no cgroups here" : "cgroup v1";
-    const fix = "sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1";
-    return { name, state: "less", found, ...(cgroup.mode === "none" ? {} : { fix }) };
+  if (cgroup.mode === "none") return { name, state: "less", found: "no cgroups here" };
+  if (cgroup.mode === "legacy") {
+    const fix = hasSystemd ? { fix: unifiedHierarchy(install) } : {};
+    return { name, state: "less", found: "cgroup v1, which cannot be delegated", ...fix };
   }
   const wanted = ["cpu", "memory", "pids"];
   const lacking = wanted.filter((controller) => !cgroup.delegated.includes(controller));
   if (uid === 0 || lacking.length === 0) {
     return { name, state: "ok", found: `cgroup v2 with ${cgroup.delegated.join(", ")}` };
   }
-  return {
-    name,
-    state: "less",
-    found: `cgroup v2, but ${lacking.join(", ")} not delegated to this user`,
-    fix:
-      "sudo mkdir -p /etc/systemd/system/user@.service.d && " +
-      "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | " +
-      "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload",
-  };
+  const found = `cgroup v2, but ${lacking.join(", ")} not delegated to this user`;
+  return { name, state: "less", found, ...(hasSystemd ? { fix: delegation } : {}) };
+}
+
+const delegation =
+  "sudo mkdir -p /etc/systemd/system/user@.service.d && " +
+  "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | " +
+  "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload";
+
+function unifiedHierarchy(install: string): string {
+  const argument = "systemd.unified_cgroup_hierarchy=1";
+  if (!install.includes("apt-get")) {
+    return `sudo grubby --update-kernel=ALL --args=${argument} && sudo reboot`;
+  }
+  const edit = `s/^GRUB_CMDLINE_LINUX="/&${argument} /`;
+  return `sudo sed -i '${edit}' /etc/default/grub && sudo update-grub && sudo reboot`;
 }
 
 function seccomp({ hasSeccomp }: DoctorFacts): Check {

@@ -36,6 +36,7 @@ export function readDoctorFacts(store: StorePaths, identity: Identity, probe: Pr
     cgroup: { mode: hostFacts(identity).cgroup, delegated: delegatedControllers() },
     emulated: emulatedArchitectures(),
     install: installCommand(path),
+    hasSystemd: existsSync("/run/systemd/system"),
   };
 }
 

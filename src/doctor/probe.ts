@@ -56,9 +56,9 @@ export function probeContainer(store: StorePaths, identity: Identity): Probe {
     writeFileSync(`${layer}/probe`, readFileSync(helperExecutable()));
     chmodSync(`${layer}/probe`, 0o755);
     const plan = convert({
-      // `remove` of nothing: the helper starts, finds nothing to do and ends well.
+      // The helper finds nothing to remove and ends well.
       options: { ...noFlags, image: "probe", command: [], interactive: false, init: false },
-      image: { ...bareImage, Cmd: ["/probe", "remove"] },
+      image: { ...bareImage, Cmd: ["/probe", "remove", "/none"] },
       facts: hostFacts(identity),
       root: { kind: "layers", lowerdirs: [layer] },
       container: { id, directory: containerPath(store, id), keep: false },

@@ -22,7 +22,7 @@ import {
 import { HbError } from "../errors.ts";
 import { LOCK_EX, tryFlock } from "../host/libc.ts";
 import { containerPath, type StorePath, type StorePaths, within } from "./layout.ts";
-import { DirectoryLock, tryLock } from "./lock.ts";
+import { DirectoryLock, tryLock, waitLock } from "./lock.ts";
 import { isKept } from "./sweep.ts";
 
 /** A name that is ours as long as the descriptor is open. */
@@ -35,6 +35,8 @@ export interface ClaimedName {
 export function claimName(store: StorePaths, name: string, id: string): ClaimedName {
   const directory = within(store.root, "names");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // One claim at a time: it is over in a moment, and nobody mistakes a look for a claim.
+  using _lock = waitLock(directory, "exclusive");
   removeStale(store, directory, name);
   const file = within(directory, name);
   for (;;) {
