@@ -38,12 +38,11 @@ pub const Directory = struct {
         return report.fail("lock {s}: it is taken away again and again", .{container.directory});
     }
 
-    /// Makes what overlayfs needs in it: the writable layer, its work directory, the mount point.
+    /// Makes what overlayfs needs in it: the writable layer and its work directory.
     pub fn fill(directory: Directory) report.Error!void {
         const below = [_]struct { [*:0]const u8, u32 }{
             .{ "upper", 0o755 },
             .{ "work", 0o700 },
-            .{ "rootfs", 0o755 },
         };
         for (below) |entry| {
             const made = sys.mkdirat(directory.fd, entry[0], entry[1]);
@@ -60,6 +59,8 @@ pub const Directory = struct {
     pub fn finish(directory: Directory, userns: sys.Fd) report.Error!void {
         defer sys.close(directory.fd);
         if (directory.container.keep) return;
+        // Ours by a lock the front end took and this process inherited; gone already is as well.
+        if (directory.container.nameFile) |file| _ = sys.unlinkat(sys.cwd, file, 0);
         // Entering makes this process root there and nobody outside; nothing but this is left to
         // do. Where it fails, removing as ourselves says what is in the way.
         if (userns >= 0) _ = sys.setns(userns, linux.CLONE.NEWUSER);
@@ -89,6 +90,16 @@ fn lockIfStillThere(fd: sys.Fd, path: plan.Text) report.Error!bool {
         .err => return false,
     };
     return own.inode == named.inode and std.meta.eql(own.device, named.device);
+}
+
+/// The child's own descriptor of the directory: overlayfs takes no layer from another mount
+/// namespace than the caller's.
+pub fn openWithin(container: plan.ContainerDirectory) report.Error!sys.Fd {
+    return report.check(
+        sys.openat(sys.cwd, container.directory, .{ .PATH = true, .DIRECTORY = true }, 0),
+        "open the container's directory {s}",
+        .{container.directory},
+    );
 }
 
 /// Takes a shared lock on every layer's directory, which is the parent of its `diff`. They are

@@ -1,8 +1,9 @@
 //! Files of the container that come from memory: /etc/hosts, /etc/hostname, /etc/resolv.conf.
 //!
-//! One small tmpfs holds them, and an empty directory for mask.zig. It is mounted where the
-//! container cannot see it; single files of it are bound over the image's own. The image's files
-//! are never written: a link there may lead to a file of the host's.
+//! One small tmpfs holds them, an empty directory for mask.zig, and the mount point of the root. It
+//! covers the container's directory, where the container cannot see it; single files of it are
+//! bound over the image's own. The image's files are never written: a link there may lead to a
+//! file of the host's.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -19,8 +20,8 @@ const restricted = sysmount.attr.nosuid | sysmount.attr.nodev | sysmount.attr.no
 pub const Memory = struct {
     fd: sys.Fd,
 
-    /// Makes it, on top of the container's directory, of which only descriptors are used by now.
-    pub fn open(container: plan.ContainerDirectory) report.Error!Memory {
+    /// Makes it, on top of the container's directory `home`.
+    pub fn open(home: sys.Fd) report.Error!Memory {
         const doing = "make a file system for the container's own files";
         const context = try report.check(sysmount.fsopen("tmpfs"), doing, .{});
         defer sys.close(context);
@@ -30,16 +31,10 @@ pub const Memory = struct {
         try report.check(sysmount.setString(context, "mode", "755"), doing, .{});
         try report.check(sysmount.create(context), doing, .{});
         const fd = try report.check(sysmount.fsmount(context, restricted), doing, .{});
-        const flags: linux.O = .{ .PATH = true, .DIRECTORY = true };
-        const target = try report.check(
-            sys.openat(sys.cwd, container.directory, flags, 0),
-            "open {s}",
-            .{container.directory},
-        );
-        defer sys.close(target);
-
-        try report.check(sysmount.moveMount(fd, target), doing, .{});
+        try report.check(sysmount.moveMount(fd, home), doing, .{});
         try report.check(sys.mkdirat(fd, empty_name, 0o555), doing, .{});
+        // `root.path` of a container with layers: in memory, it costs no inode of the store's.
+        try report.check(sys.mkdirat(fd, root_name, 0o755), doing, .{});
         return .{ .fd = fd };
     }
 
@@ -53,6 +48,7 @@ pub const Memory = struct {
     }
 
     const empty_name = "empty";
+    const root_name = "rootfs";
 };
 
 /// Puts every planned file over what the image has at its place, made if missing. As docker: a

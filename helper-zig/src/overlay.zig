@@ -33,18 +33,14 @@ pub const Outcome = union(enum) {
     refused: sys.E,
 };
 
-/// Mounts the overlay at `path` and gives its root's descriptor.
-pub fn mountAt(it: plan.Plan, attributes: u64) report.Error!Outcome {
+/// Mounts the overlay at the plan's root path and gives its root's descriptor. The writable layer
+/// is in `home`, the container's directory.
+pub fn mountAt(it: plan.Plan, home: sys.Fd, attributes: u64) report.Error!Outcome {
     const overlay = it.hb.overlay.?;
-    const container = it.hb.container;
     var parts: Parts = .{
-        .directory = try report.check(
-            sys.openat(sys.cwd, container.directory, .{ .PATH = true, .DIRECTORY = true }, 0),
-            "open the container's directory {s}",
-            .{container.directory},
-        ),
+        .directory = home,
         .userxattr = overlay.userxattr,
-        .is_volatile = !container.keep,
+        .is_volatile = !it.hb.container.keep,
         .attributes = attributes,
     };
     defer closeParts(&parts);
@@ -64,7 +60,6 @@ pub fn mountAt(it: plan.Plan, attributes: u64) report.Error!Outcome {
 
 fn closeParts(parts: *const Parts) void {
     for (parts.lower[0..parts.lower_len]) |fd| sys.close(fd);
-    sys.close(parts.directory);
 }
 
 fn openLayers(parts: *Parts, lowerdirs: []const plan.Text) report.Error!void {

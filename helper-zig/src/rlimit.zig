@@ -60,6 +60,7 @@ fn numberOf(name: []const u8) ?u32 {
 
 test "limits have their kernel numbers" {
     try std.testing.expectEqual(7, numberOf("RLIMIT_NOFILE").?);
-    try std.testing.expectEqual(@as(u32, @backingInt(linux.rlimit_resource.RTTIME)), numberOf("RLIMIT_RTTIME").?);
+    const rttime: u32 = @backingInt(linux.rlimit_resource.RTTIME);
+    try std.testing.expectEqual(rttime, numberOf("RLIMIT_RTTIME").?);
     try std.testing.expectEqual(null, numberOf("RLIMIT_NOSUCH"));
 }

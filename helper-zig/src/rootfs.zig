@@ -20,11 +20,11 @@ pub fn cutPropagation() report.Error!void {
     );
 }
 
-/// Makes the root at `root.path` and gives its descriptor.
-pub fn assemble(it: plan.Plan) report.Error!inside.Root {
+/// Makes the root at `root.path` and gives its descriptor. `home` is the container's directory.
+pub fn assemble(it: plan.Plan, home: sys.Fd) report.Error!inside.Root {
     const attributes = rootAttributes(it.process.capabilities);
     if (it.hb.overlay == null) return .{ .fd = try inPlace(it.root, it.root.path, attributes) };
-    return switch (try overlay.mountAt(it, attributes)) {
+    return switch (try overlay.mountAt(it, home, attributes)) {
         .mounted => |fd| .{ .fd = fd },
         .refused => |errno| .{ .fd = try privateCopy(it, attributes, errno) },
     };

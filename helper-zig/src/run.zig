@@ -122,7 +122,7 @@ fn release(
 ) report.Error!u8 {
     // Two programs that take a while; what else there is to do is done meanwhile.
     const mapping = if (mapsOf(it)) |maps| try idmap.start(supervisor.pid, maps) else null;
-    const filled = home.fill();
+    const filled = if (it.hb.overlay != null) home.fill() else {};
     const held = directory.holdLayers(it.hb.overlay);
     if (mapping) |pending| {
         try pending.finish();
@@ -172,8 +172,10 @@ fn child(
     if (it.linux.has(.network)) try netlink.loopbackUp();
 
     try rootfs.cutPropagation(); // before any mount, or the host would see it
-    const root = try rootfs.assemble(it.*); // all below happens in here
-    const memory = try files.Memory.open(it.hb.container); // needs the host's directory: before pivot
+    const home = try directory.openWithin(it.hb.container); // its name is covered by the next step
+    const memory = try files.Memory.open(home); // also gives the root its mount point
+    const root = try rootfs.assemble(it.*, home); // all below happens in here
+    sys.close(home);
     try rootfs.openVolumes(it.*, root); // before the mounts: one may be on a volume
     try mount.all(it.mounts, root); // host paths are named here for the last time
     try files.place(it.hb.files, memory, it.mounts, root); // over what the image and the mounts have

@@ -143,7 +143,8 @@ fn kindOf(fd: sys.Fd) Kind {
     return switch (stat.kind()) {
         linux.S.IFSOCK => .direct,
         // A named fifo is a file of the host's: through /proc/self/fd it has an owner and a mode.
-        linux.S.IFIFO => if (isAnonymous(fd)) .direct else .pumped,
+        // Another user's pipe could not be given to the payload's user either.
+        linux.S.IFIFO => if (isAnonymous(fd) and canGive(stat)) .direct else .pumped,
         linux.S.IFCHR => if (isNull(stat)) .discard else .pumped,
         else => .pumped,
     };
@@ -153,6 +154,11 @@ fn isAnonymous(fd: sys.Fd) bool {
     const pipefs_magic = 0x50495045;
     const on = sys.fileSystemOf(fd);
     return on == .ok and on.ok == pipefs_magic;
+}
+
+fn canGive(pipe: sys.Stat) bool {
+    const own = linux.geteuid();
+    return own == 0 or own == pipe.uid;
 }
 
 fn isNull(stat: sys.Stat) bool {

@@ -84,8 +84,10 @@ pub const Pty = struct {
     }
 };
 
-/// Makes this process a group of its own, in the terminal's foreground: what ^C goes to.
+/// Makes this process a group of its own, in the terminal's foreground: what ^C goes to. Leaves
+/// every signal blocked: a group that is not in front yet is stopped for asking (SIGTTOU).
 pub fn takeForeground() void {
+    signals.block(.all);
     const zero: sys.Pid = 0;
     _ = sys.call(void, .setpgid, .{ zero, zero });
     const pid: sys.Pid = sys.getpid();
