@@ -227,8 +227,8 @@ class Pull {
         if (held.hold(layer.name)) return this.#progress.update(id, "done");
       }
     } catch (error) {
-      this.#progress.update(id, "failed");
       if (this.#signal.aborted) throw this.#signal.reason;
+      this.#progress.update(id, "failed");
       throw new HbError(`layer ${id}`, { cause: error });
     }
   }

@@ -9,7 +9,7 @@
  *   tmp/                                    staging: garbage once nobody holds its lock
  */
 
-import { mkdirSync, statSync } from "node:fs";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Platform } from "../image/platform.ts";
@@ -76,6 +76,7 @@ export function createStore(store: StorePaths, uid: number): void {
     // Layers hold set-user-ID files of images: nobody else may reach them by way of the store.
     mkdirSync(store.root, { recursive: true, mode: 0o700 });
     for (const name of DIRECTORIES) mkdirSync(store[name], { recursive: true, mode: 0o700 });
+    accessSync(store.tmp, constants.W_OK); // it may have been made before the disk became read-only
   } catch (error) {
     throw storeError(store, error);
   }
