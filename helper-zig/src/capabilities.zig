@@ -53,7 +53,11 @@ pub fn dropBounding(process: plan.Process) report.Error!void {
         // and there may be no /proc here.
         const held = switch (prctl(.CAPBSET_READ, number, 0)) {
             .ok => |value| value == 1,
-            .err => break,
+            .err => |errno| {
+                if (errno == .INVAL) break;
+                report.failErrno(errno, "read the bounding set", .{});
+                return error.Reported;
+            },
         };
         if (!held or keep & bit(number) != 0) continue;
         _ = try report.check(

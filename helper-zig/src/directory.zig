@@ -23,17 +23,13 @@ pub const Directory = struct {
     /// Makes the directory and takes its lock.
     pub fn create(container: plan.ContainerDirectory) report.Error!Directory {
         for (0..tries_max) |_| {
-            try make(container.directory);
-            const opened = sys.openat(sys.cwd, container.directory, directory_only, 0);
-            if (opened == .err and opened.err == .NOENT) continue;
-            const fd = try report.check(
-                opened,
-                "open the container's directory {s}",
-                .{container.directory},
-            );
-            if (try lockIfStillThere(fd, container.directory))
+            const made = try make(container.directory);
+            // Ours alone as long as nothing is in it; anything else in it makes this fail.
+            errdefer if (made) {
+                _ = sys.unlinkat(sys.cwd, container.directory, linux.AT.REMOVEDIR);
+            };
+            if (try openLocked(container.directory)) |fd|
                 return .{ .fd = fd, .container = container };
-            sys.close(fd);
         }
         return report.fail("lock {s}: it is taken away again and again", .{container.directory});
     }
@@ -68,28 +64,31 @@ pub const Directory = struct {
     }
 };
 
-fn make(path: plan.Text) report.Error!void {
+/// False when it is there already.
+fn make(path: plan.Text) report.Error!bool {
     // 0700: what a container writes is its owner's business.
     const made = sys.mkdirat(sys.cwd, path, 0o700);
-    if (made == .err and made.err == .EXIST) return;
-    return report.check(made, "make the container's directory {s}", .{path});
+    if (made == .err and made.err == .EXIST) return false;
+    try report.check(made, "make the container's directory {s}", .{path});
+    return true;
 }
 
-/// False when the name has come to mean another directory meanwhile, or none.
-fn lockIfStillThere(fd: sys.Fd, path: plan.Text) report.Error!bool {
-    const locked = sys.flock(fd, .exclusive_now);
-    if (locked == .err and locked.err == .AGAIN) {
-        // Held by a sweep that is about to remove it, or by a container of the same id.
-        try report.check(sys.flock(fd, .exclusive), "lock {s}", .{path});
-    } else {
-        try report.check(locked, "lock {s}", .{path});
-    }
+/// Null when the name has come to mean another directory meanwhile, or none.
+fn openLocked(path: plan.Text) report.Error!?sys.Fd {
+    const opened = sys.openat(sys.cwd, path, directory_only, 0);
+    if (opened == .err and opened.err == .NOENT) return null;
+    const fd = try report.check(opened, "open the container's directory {s}", .{path});
+    errdefer sys.close(fd);
+
+    // A sweep may hold it for as long as it takes to remove it.
+    try report.check(sys.flock(fd, .exclusive), "lock {s}", .{path});
     const own = try report.check(sys.fstat(fd), "look at {s}", .{path});
-    const named = switch (sys.statat(sys.cwd, path, linux.AT.SYMLINK_NOFOLLOW)) {
-        .ok => |stat| stat,
-        .err => return false,
-    };
-    return own.inode == named.inode and std.meta.eql(own.device, named.device);
+    const named = sys.statat(sys.cwd, path, linux.AT.SYMLINK_NOFOLLOW);
+    const is_same = named == .ok and own.inode == named.ok.inode and
+        std.meta.eql(own.device, named.ok.device);
+    if (is_same) return fd;
+    sys.close(fd);
+    return null;
 }
 
 /// The child's own descriptor of the directory: overlayfs takes no layer from another mount

@@ -67,12 +67,10 @@ pub const Peer = struct {
             header.control = &control;
             header.controllen = @sizeOf(Control);
         }
-        const rc = linux.sendmsg(peer.fd, &header, linux.MSG.NOSIGNAL);
-        _ = try report.check(
-            sys.result(usize, rc),
-            "tell the other side of the container {t}",
-            .{message},
-        );
+        const sent = sys.result(usize, linux.sendmsg(peer.fd, &header, linux.MSG.NOSIGNAL));
+        // Gone, and it has said why.
+        if (sent == .err and sent.err == .PIPE) return error.Reported;
+        _ = try report.check(sent, "tell the other side of the container {t}", .{message});
     }
 
     /// Waits for the one message that may come next; anything else, end of file too, is an error.
