@@ -11,6 +11,7 @@ const run = @import("run.zig");
 const unpack = @import("unpack.zig");
 const complete = @import("complete.zig");
 const remove = @import("remove.zig");
+const user_command = @import("user_command.zig");
 const copy = @import("copy.zig");
 
 /// The words of the command line.
@@ -28,6 +29,7 @@ const subcommands = [_]Subcommand{
     .{ .name = "complete", .main = complete.main },
     .{ .name = "remove", .main = remove.main },
     .{ .name = "copy", .main = copy.main },
+    .{ .name = "user", .main = user_command.main },
 };
 
 pub fn main(init: std.process.Init.Minimal) u8 {
