@@ -12,13 +12,13 @@ const inside = @import("inside.zig");
 const plan = @import("plan.zig");
 
 /// Makes every mount of the plan, in its order.
-pub fn all(mounts: []const plan.Mount, root: inside.Root) report.Error!void {
-    for (mounts) |mount| {
+pub fn all(it: plan.Plan, root: inside.Root) report.Error!void {
+    for (it.mounts) |mount| {
         const parsed = options.Options.from(mount.options);
         if (parsed.bind != null or std.mem.eql(u8, mount.type, "bind")) {
             try bind(mount, parsed, root);
         } else {
-            try fileSystem(mount, parsed, root);
+            try fileSystem(mount, parsed, root, it.linux.has(.user));
         }
     }
 }
@@ -162,7 +162,12 @@ pub fn descriptorPath(fd: sys.Fd) [32:0]u8 {
 }
 
 /// A new file system, at the destination.
-fn fileSystem(mount: plan.Mount, parsed: options.Options, root: inside.Root) report.Error!void {
+fn fileSystem(
+    mount: plan.Mount,
+    parsed: options.Options,
+    root: inside.Root,
+    in_user_namespace: bool,
+) report.Error!void {
     const target = try root.makeDirectory(mount.destination);
     defer sys.close(target);
 
@@ -170,8 +175,8 @@ fn fileSystem(mount: plan.Mount, parsed: options.Options, root: inside.Root) rep
     const new = switch (made) {
         .ok => |fd| fd,
         .failed => |failure| {
-            if (failure.errno == .PERM and std.mem.eql(u8, mount.type, "proc"))
-                return outerProc(target);
+            const is_refused = failure.errno == .PERM and std.mem.eql(u8, mount.type, "proc");
+            if (is_refused and in_user_namespace) return outerProc(target);
             return sayWhy(mount, failure);
         },
     };
@@ -275,7 +280,8 @@ fn sayWhy(mount: plan.Mount, failure: Failure) report.Error {
 }
 
 /// Inside a container whose own /proc has masks, the kernel refuses a new one (mount_too_revealing
-/// in fs/namespace.c): the outer one, masks and all, is what there is.
+/// in fs/namespace.c): the outer one, masks and all, is what there is. Only with a user namespace
+/// between: without one, root inside could reach into the outer processes by /proc/PID/root.
 fn outerProc(target: sys.Fd) report.Error!void {
     const outer = try report.check(
         sysmount.openTree(sys.cwd, "/proc", .below),

@@ -177,7 +177,7 @@ fn child(
     const root = try rootfs.assemble(it.*, home); // all below happens in here
     sys.close(home);
     try rootfs.openVolumes(it.*, root); // before the mounts: one may be on a volume
-    try mount.all(it.mounts, root); // host paths are named here for the last time
+    try mount.all(it.*, root); // host paths are named here for the last time
     try files.place(it.hb.files, memory, it.mounts, root); // over what the image and the mounts have
     try rootfs.linkDevices(it.mounts, root); // in the /dev just mounted
     try exec.makeCwd(it.process, root); // while the root is still writable
