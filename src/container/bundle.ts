@@ -50,7 +50,7 @@ export function bundleOf(plan: Plan, parts: BundleParts): Bundle {
     // Only words of 1.0 are used, and older crun and runc refuse a newer number.
     ociVersion: "1.0.2",
     root: { ...plan.root, path: "rootfs" },
-    process: bundleProcess(plan.process, parts.user),
+    process: bundleProcess(plan.process, bundleUser(plan, parts.user)),
     mounts: [...plan.mounts.filter(isNotStandard).map(bundleMount), ...volumes, ...files],
   };
 }
@@ -72,6 +72,16 @@ function bundleMount(mount: Mount): Mount {
   if (mount.type === "cgroup2") return { ...mount, type: "cgroup" };
   if (mount.destination !== "/dev") return mount;
   return { ...mount, options: mount.options.filter((option) => option !== "nodev") };
+}
+
+/**
+ * Rootless runc refuses every additional group ("cannot set any additional groups in a rootless
+ * container"), also the primary one, which alone says nothing new.
+ */
+function bundleUser({ linux }: Plan, user: ResolvedUser): ResolvedUser {
+  const isRootless = linux.uidMappings.length > 0;
+  const saysNothing = user.additionalGids.every((gid) => gid === user.gid);
+  return isRootless && saysNothing ? { ...user, additionalGids: [] } : user;
 }
 
 function bundleProcess(process: Process, user: ResolvedUser): Process {
