@@ -9,6 +9,7 @@ const plan = @import("plan.zig");
 const mount = @import("mount.zig");
 const overlay = @import("overlay.zig");
 const inside = @import("inside.zig");
+const copy = @import("copy.zig");
 
 /// Nothing mounted from here on reaches the host; what the host mounts later may still arrive in
 /// a volume that asks for it (`rslave`), hence slave and not private.
@@ -26,7 +27,7 @@ pub fn assemble(it: plan.Plan, home: sys.Fd) report.Error!inside.Root {
     if (it.hb.overlay == null) return .{ .fd = try inPlace(it.root, it.root.path, attributes) };
     return switch (try overlay.mountAt(it, home, attributes)) {
         .mounted => |fd| .{ .fd = fd },
-        .refused => |errno| .{ .fd = try privateCopy(it, attributes, errno) },
+        .refused => |errno| .{ .fd = try privateCopy(it, home, attributes, errno) },
     };
 }
 
@@ -39,12 +40,12 @@ fn rootAttributes(capabilities: plan.Capabilities) u64 {
     return sysmount.attr.nodev;
 }
 
-/// A directory of the host's, bound on itself: pivot_root(2) wants a mount point.
+/// A directory bound at `path`, its own as a rule: pivot_root(2) wants a mount point.
 fn inPlace(root: plan.Root, path: plan.Text, attributes: u64) report.Error!sys.Fd {
-    const copy = try report.check(
-        sysmount.openTree(sys.cwd, path, .below),
+    const tree = try report.check(
+        sysmount.openTree(sys.cwd, root.path, .below),
         "open the root directory {s}",
-        .{path},
+        .{root.path},
     );
     const target = try report.check(
         sys.openat(sys.cwd, path, .{ .PATH = true, .DIRECTORY = true }, 0),
@@ -55,29 +56,40 @@ fn inPlace(root: plan.Root, path: plan.Text, attributes: u64) report.Error!sys.F
 
     const readonly = if (root.readonly) sysmount.attr.rdonly else 0;
     try mount.attach(.{
-        .mount = copy,
+        .mount = tree,
         .target = target,
         .change = .{ .set = attributes | readonly, .propagation = sysmount.ms.private },
         .depth = .below,
-        .source = path,
+        .source = root.path,
         .destination = "/",
     });
     // Mount points and the working directory may still have to be made in it; `seal` comes last.
     // What is mounted below stays read-only.
     if (root.readonly) try report.check(
-        sysmount.setAttributes(copy, .{ .clear = sysmount.attr.rdonly }, .this),
+        sysmount.setAttributes(tree, .{ .clear = sysmount.attr.rdonly }, .this),
         "prepare the read-only root",
         .{},
     );
-    return copy;
+    return tree;
 }
 
 /// Where overlayfs is refused: the layers copied into the upper directory, which becomes the root.
-fn privateCopy(it: plan.Plan, attributes: u64, errno: sys.E) report.Error!sys.Fd {
-    _ = attributes;
-    _ = it;
-    report.failErrno(errno, "mount the root file system", .{});
-    return error.Reported;
+fn privateCopy(it: plan.Plan, home: sys.Fd, attributes: u64, errno: sys.E) report.Error!sys.Fd {
+    report.notice(
+        "overlay mounts are refused here ({s}): this container runs on a copy of its image, " ++
+            "which takes time and space",
+        .{report.words(errno)},
+    );
+    var buffer: [64]u8 = undefined;
+    const upper = std.fmt.bufPrintSentinel(
+        &buffer,
+        "{s}/upper",
+        .{std.mem.sliceTo(&mount.descriptorPath(home), 0)},
+        0,
+    ) catch unreachable; // proven: 32 bytes of path and six more
+    try copy.flatten(upper, it.hb.overlay.?.lowerdirs);
+    sys.umask(0o022); // copying needs none, the container's own files do
+    return inPlace(.{ .path = upper }, it.root.path, attributes);
 }
 
 /// Makes the image's volumes where missing; under a read-only root each becomes a mount of its
