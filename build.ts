@@ -45,7 +45,7 @@ const zigRequirement = `ziglang==${zigVersion} \
 const zigFlags = ["-OReleaseSafe", "-fstrip", "-fsingle-threaded"];
 
 const compileFlags = [
-  // --splitting: one file would load at every start what its rarest command imports of Bun (node:net,
+  // --splitting: one file would load at every start what its rarest command imports (node:net,
   // node:crypto, node:zlib …); a cached run starts 3 ms sooner without.
   ...["--compile", "--minify", "--bytecode", "--format=esm", "--splitting"],
   // hb runs in directories that belong to others: their files must not configure it.

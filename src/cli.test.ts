@@ -1,3 +1,5 @@
+/** Command lines, their errors, and that help and flag tables agree. */
+
 import { describe, expect, test } from "bun:test";
 import * as tables from "./cli/tables.ts";
 import { commandNames, parseCommandLine } from "./cli.ts";

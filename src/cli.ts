@@ -6,7 +6,6 @@
  */
 
 import { parseFlags, seeHelp } from "./cli/flags.ts";
-import { nearest } from "./nearest.ts";
 import {
   dockerOnlyFlags,
   dockerOnlyLetters,
@@ -20,6 +19,7 @@ import {
   specFlags,
 } from "./cli/tables.ts";
 import { UsageError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
 import type {
   HelpOptions,
   ImagesOptions,

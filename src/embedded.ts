@@ -1,7 +1,7 @@
 /**
- * The image inside the executable, as a registry that needs no network: what is pulled from it takes
- * the ordinary way into the store, checks and all. `build.ts` puts the files where the imports find
- * them.
+ * The image inside the executable, as a registry that needs no network: what is pulled from it
+ * takes the ordinary way into the store, checks and all. `build.ts` puts the files where the
+ * imports find them.
  */
 
 import { readFileSync } from "node:fs";

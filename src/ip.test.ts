@@ -1,3 +1,5 @@
+/** Addresses, against node:net's opinion of them. */
+
 import { describe, expect, test } from "bun:test";
 import { isIP } from "node:net";
 import { isIPAddress, isIPv4, isIPv6 } from "./ip.ts";

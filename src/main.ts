@@ -1,8 +1,9 @@
 /**
  * argv in, exit status out. The only process.exit and the only printer of errors.
  *
- * Every command is loaded when it is asked for: a cached `hb run` evaluates nothing it does not use.
- * A command is `src/commands/NAME.ts` exporting `NAME(options)`, which returns the exit status.
+ * Every command is loaded when it is asked for: a cached `hb run` evaluates nothing it does not
+ * use. A command is `src/commands/NAME.ts` exporting `NAME(options)`, which returns the exit
+ * status.
  */
 
 import { writeSync } from "node:fs";

@@ -18,23 +18,28 @@ const longFiles = ["helper-zig/src/sys.zig"];
 /** A part of src/ and the parts it may import; packages are named as they are imported. */
 const imports: Readonly<Record<string, readonly string[]>> = {
   main: ["cli", "commands", "errors", "output"],
-  cli: ["errors", "options", "minimist"],
+  cli: ["errors", "nearest", "options"],
   options: [],
+  nearest: [],
+  ip: [],
   errors: [],
   output: ["errors", "host"],
   pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
+  embedded: ["image", "registry"],
+  obtain: ["embedded", "errors", "host", "image", "options", "pull", "registry", "store"],
+  doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...["container", "errors", "helper", "host", "image", "layer", "options", "output", "pull"],
-    ...["registry", "store", "fflate"],
+    ...["container", "doctor", "errors", "helper", "host", "image", "layer", "obtain", "options"],
+    ...["output", "pull", "registry", "store", "fflate"],
   ],
-  image: ["errors"],
+  image: ["errors", "ip"],
   registry: ["image", "host", "errors", "ky"],
   layer: ["image", "host", "helper", "errors"],
   store: ["image", "host", "helper", "errors"],
-  container: ["image", "errors", "options"],
+  container: ["image", "errors", "ip", "nearest", "options"],
   helper: ["container", "host", "errors", "bun:ffi"],
-  // Only the types of a plan's id mappings.
-  host: ["container", "errors", "bun:ffi"],
+  // Of container only the types of id mappings and of what is to be known.
+  host: ["container", "errors", "image", "bun:ffi"],
 };
 
 interface Source {

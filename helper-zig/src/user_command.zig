@@ -1,5 +1,5 @@
-//! `hb-init user ROOTFS USER [GROUP…]`: who a container of that root would run as, in numbers, by the
-//! rules of user.zig. For bundles, whose config.json has no names.
+//! `hb-init user ROOTFS USER [GROUP…]`: who a container of that root would run as, in numbers, by
+//! the rules of user.zig. For bundles, whose config.json has no names.
 //!
 //!   {"uid":999,"gid":999,"additionalGids":[999],"home":"/data"}
 
@@ -52,7 +52,8 @@ fn answer(args: []const [*:0]const u8) report.Error!void {
 }
 
 fn print(text: *std.Io.Writer, identity: *const user.Identity) std.Io.Writer.Error!void {
-    try text.print("{{\"uid\":{d},\"gid\":{d},\"additionalGids\":[", .{ identity.uid, identity.gid });
+    try text.print("{{\"uid\":{d},\"gid\":{d},", .{ identity.uid, identity.gid });
+    try text.writeAll("\"additionalGids\":[");
     for (identity.additionalGids(), 0..) |gid, index| {
         try text.print("{s}{d}", .{ if (index == 0) "" else ",", gid });
     }

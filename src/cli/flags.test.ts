@@ -1,3 +1,5 @@
+/** The grammar of flags, case by case against pflag's rules. */
+
 import { describe, expect, test } from "bun:test";
 import { type Flag, type FlagTable, parseFlags } from "./flags.ts";
 

@@ -1,10 +1,11 @@
 /**
  * The grammar of flags, exactly as docker's (github.com/spf13/pflag): `--name value`,
- * `--name=value`, `-x value`, `-xvalue`, `-x=value`, clusters of switches (`-it`), `--` to end them.
+ * `--name=value`, `-x value`, `-xvalue`, `-x=value`, clusters of switches (`-it`), `--` to end
+ * them.
  *
- * A flag that takes a value takes the next argument whatever it looks like; a switch takes one
- * only after `=`. minimist knows neither rule: it reads `-eA=b` as the flags e, A and `--name -x`
- * as two flags, so wrapping it would mean writing this first.
+ * A flag that takes a value takes the next argument whatever it looks like; a switch takes one only
+ * after `=`. minimist knows neither rule: it reads `-eA=b` as the flags e, A and `--name -x` as two
+ * flags, so wrapping it would mean writing this first.
  */
 
 import { UsageError } from "../errors.ts";

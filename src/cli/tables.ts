@@ -123,15 +123,16 @@ export const reportFlags: FlagTable<ReportOptions> = { format };
  * a pasted command line fails with a sentence about the flag and not with a guess.
  */
 export const dockerOnlyFlags: readonly string[] = (
-  "annotation attach blkio-weight blkio-weight-device cgroup-parent cgroupns cpu-count cpu-percent " +
-  "cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach " +
-  "detach-keys device-cgroup-rule device-read-bps device-read-iops device-write-bps " +
-  "device-write-iops disable-content-trust domainname expose gpus health-cmd health-interval " +
-  "health-retries health-start-interval health-start-period health-timeout ip ip6 ipc isolation " +
-  "kernel-memory link link-local-ip log-driver log-opt mac-address memory memory-reservation " +
-  "memory-swap memory-swappiness net-alias network-alias no-healthcheck oom-kill-disable " +
-  "oom-score-adj pid pids-limit publish publish-all restart runtime sig-proxy stop-timeout " +
-  "storage-opt sysctl use-api-socket userns uts volume-driver volumes-from"
+  "annotation attach blkio-weight blkio-weight-device cgroup-parent cgroupns cpu-count " +
+  "cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus " +
+  "cpuset-cpus cpuset-mems detach detach-keys device-cgroup-rule device-read-bps " +
+  "device-read-iops device-write-bps device-write-iops disable-content-trust domainname " +
+  "expose gpus health-cmd health-interval health-retries health-start-interval " +
+  "health-start-period health-timeout ip ip6 ipc isolation kernel-memory link link-local-ip " +
+  "log-driver log-opt mac-address memory memory-reservation memory-swap memory-swappiness " +
+  "net-alias network-alias no-healthcheck oom-kill-disable oom-score-adj pid pids-limit " +
+  "publish publish-all restart runtime sig-proxy stop-timeout storage-opt sysctl " +
+  "use-api-socket userns uts volume-driver volumes-from"
 ).split(" ");
 
 /** The letters of those. */

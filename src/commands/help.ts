@@ -128,7 +128,8 @@ const pull = `hb pull [FLAGS] IMAGE
   hb pull --platform linux/arm64 ghcr.io/org/tool:1.2
   hb pull localhost:5000/app@sha256:...
 
-Fetches an image; layers that are here already are not fetched again. Ctrl-C leaves nothing half done.
+Fetches an image; layers that are here already are not fetched again. Ctrl-C leaves nothing half
+done.
 
       --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
   -q, --quiet                   print only the digest

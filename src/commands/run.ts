@@ -1,4 +1,6 @@
-/** `hb run`: one container in the foreground. Returns only by failing; else this process becomes it. */
+/**
+ * `hb run`: one container in the foreground. Returns only by failing; else this process becomes it.
+ */
 
 import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { bareImage, convert, type RootChoice } from "../container/convert.ts";
@@ -42,7 +44,7 @@ export async function run(options: RunOptions): Promise<number> {
   const plan = convert({ ...input, container });
   if (options.name === undefined) return start(plan, options);
   const name = claimName(store, options.name, id);
-  const named = { ...container, name: options.name, nameFile: name.file };
+  const named = { ...container, nameFile: name.file };
   return start({ ...plan, hb: { ...plan.hb, container: named } }, options, name);
 }
 

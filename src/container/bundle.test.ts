@@ -1,3 +1,5 @@
+/** Bundles made of a golden plan. */
+
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

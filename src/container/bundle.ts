@@ -2,7 +2,8 @@
  * A plan -> the config.json of a bundle for crun and runc, which know nothing of `hb`. Pure.
  *
  * What the helper does from the plan's `hb` object is done here with the standard's own words: the
- * files in memory become bind-mounted files of the bundle, the user a number, the overlay a rootfs/.
+ * files in memory become bind-mounted files of the bundle, the user a number, the overlay a
+ * rootfs/.
  */
 
 import { standardDevices } from "./devices.ts";

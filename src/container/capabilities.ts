@@ -15,8 +15,8 @@ export interface CapabilityWishes {
 type Facts = Pick<HostFacts, "lastCapability" | "boundingCapabilities">;
 
 /**
- * The names a container gets, as docker decides them: `--privileged` beats the rest, `--cap-add ALL`
- * is all but what is dropped, `--cap-drop ALL` leaves what is added.
+ * The names a container gets, as docker decides them: `--privileged` beats the rest, `--cap-add
+ * ALL` is all but what is dropped, `--cap-drop ALL` leaves what is added.
  */
 export function chooseCapabilities(wishes: CapabilityWishes, facts: Facts): readonly string[] {
   const added = wishes.capAdd.map((name) => parseCapability(name, "--cap-add"));

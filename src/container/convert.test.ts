@@ -1,7 +1,7 @@
 /**
  * Golden files: tests/golden/<sentence>/ holds `argv` (one argument a line), maybe `config.json`
- * (the image's) and `facts.json` (what differs from the machine below), and the outcome: `plan.json`
- * or `stderr`. `UPDATE_GOLDEN=1 bun test` writes outcomes anew; the diff is the review.
+ * (the image's) and `facts.json` (what differs from the machine below), and the outcome:
+ * `plan.json` or `stderr`. `UPDATE_GOLDEN=1 bun test` writes outcomes anew; the diff is the review.
  */
 
 import { describe, expect, test } from "bun:test";

@@ -5,7 +5,9 @@ import type { HostFacts } from "./facts.ts";
 import type { Mount } from "./plan.ts";
 import { parseTarget } from "./volumes.ts";
 
-/** The nodes every container has (runtime-spec, "Default Devices"); ptmx and the links are devpts's. */
+/**
+ * The nodes every container has (runtime-spec, "Default Devices"); ptmx and the links are devpts's.
+ */
 export const standardDevices: readonly string[] = [
   "/dev/full",
   "/dev/null",
@@ -15,7 +17,9 @@ export const standardDevices: readonly string[] = [
   "/dev/zero",
 ];
 
-/** `HOST[:CONTAINER[:PERMISSIONS]]`. A node is bind-mounted, never made: mknod would need real root. */
+/**
+ * `HOST[:CONTAINER[:PERMISSIONS]]`. A node is bind-mounted, never made: mknod would need real root.
+ */
 export function parseDevice(text: string, facts: Pick<HostFacts, "fileKind">): Mount {
   const flag = `--device "${text}"`;
   const [source = "", second, third, ...more] = text.split(":");

@@ -75,7 +75,9 @@ function systemMounts(wishes: MountWishes, facts: HostFacts): readonly Mount[] {
   return [...system, ...devices, ...sysMounts({ network, privileged }, facts)];
 }
 
-/** devpts refuses a gid that its user namespace does not map (EINVAL): terminals are root's then. */
+/**
+ * devpts refuses a gid that its user namespace does not map (EINVAL): terminals are root's then.
+ */
 function fitting({ identity }: HostFacts): (mount: Mount) => Mount {
   const ttyGid = 5;
   const isMapped =
@@ -91,9 +93,9 @@ function without(mount: Mount, option: string): Mount {
 }
 
 /**
- * /sys shows the network namespace of whoever mounts it, and only its owner may mount it: a rootless
- * container on the host's network gets the host's, read-only with all that is mounted below
- * (sysfs(5), user_namespaces(7)).
+ * /sys shows the network namespace of whoever mounts it, and only its owner may mount it: a
+ * rootless container on the host's network gets the host's, read-only with all that is mounted
+ * below (sysfs(5), user_namespaces(7)).
  */
 function sysMounts(
   { network, privileged }: Pick<MountWishes, "network" | "privileged">,

@@ -12,7 +12,7 @@ export interface Plan {
   readonly process: Process;
   readonly root: Root;
   readonly hostname: string;
-  /** Labels, and image-spec conversion.md's words for the rest. For whoever reads kept containers. */
+  /** Labels and the like (image-spec conversion.md), for whoever reads kept containers. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
   readonly linux: Linux;
@@ -149,13 +149,14 @@ export interface ContainerDirectory {
   readonly directory: string;
   /** `--rm=false`: the writable layer outlives the run. */
   readonly keep: boolean;
-  /** `--name`. */
-  readonly name?: string;
   /** The file that holds the name, locked by an inherited descriptor; unlinked unless `keep`. */
   readonly nameFile?: string;
 }
 
-/** `lowerdirs`: absolute, the topmost first, no duplicates; upperdir and workdir are in the container's directory. */
+/**
+ * `lowerdirs`: absolute, the topmost first, no duplicates; upperdir and workdir are in the
+ * container's directory.
+ */
 export interface Overlay {
   readonly lowerdirs: readonly string[];
   /** overlay's marks are in `user.overlay.*` (rootless), not `trusted.overlay.*`. */

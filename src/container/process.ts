@@ -1,4 +1,6 @@
-/** What runs: Entrypoint, Cmd, WorkingDir and User against the flags, as docker merges them. Pure. */
+/**
+ * What runs: Entrypoint, Cmd, WorkingDir and User against the flags, as docker merges them. Pure.
+ */
 
 import { normalize } from "node:path/posix";
 import { HbError, UsageError } from "../errors.ts";

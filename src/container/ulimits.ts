@@ -1,14 +1,16 @@
-/** `--ulimit NAME=SOFT[:HARD]` -> rlimits, as docker takes them (docker/go-units, ulimit.go). Pure. */
+/**
+ * `--ulimit NAME=SOFT[:HARD]` -> rlimits, as docker takes them (docker/go-units, ulimit.go). Pure.
+ */
 
 import { UsageError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { Rlimit } from "./plan.ts";
 
 /** docker's names; `as` is left out there, too. */
-const NAMES =
-  "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(
-    " ",
-  );
+const NAMES = (
+  "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime " +
+  "sigpending stack"
+).split(" ");
 
 /** The limits of all `--ulimit` texts; of one name the last counts. */
 export function parseUlimits(texts: readonly string[]): readonly Rlimit[] {

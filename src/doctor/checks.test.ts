@@ -1,3 +1,5 @@
+/** What doctor says of machines that lack something. */
+
 import { describe, expect, test } from "bun:test";
 import { canRun, type DoctorFacts, diagnose } from "./checks.ts";
 

@@ -1,6 +1,7 @@
 /**
- * What this machine gives hb, rung by rung of the ladders (docs: "run everywhere, say what was given
- * up"). Pure: facts in, lines out; every line says what is there, what hb uses, and what to run.
+ * What this machine gives hb, rung by rung of the ladders (docs: "run everywhere, say what was
+ * given up"). Pure: facts in, lines out; every line says what is there, what hb uses, and what to
+ * run.
  */
 
 import type { Identity } from "../host/identity.ts";

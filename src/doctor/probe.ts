@@ -1,7 +1,7 @@
 /**
- * The trial: a container made by the very code that makes all others, of an image that is the helper
- * itself doing nothing. Probing beats looking at version numbers, which say little about what a
- * distribution, an outer container or a policy allows.
+ * The trial: a container made by the very code that makes all others, of an image that is the
+ * helper itself doing nothing. Probing beats looking at version numbers, which say little about
+ * what a distribution, an outer container or a policy allows.
  */
 
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,10 +1,10 @@
 /**
  * Plan -> helper: the last TypeScript that runs.
  *
- * The plan goes into an anonymous file, and this process becomes the helper. execve through bun:ffi,
- * because Bun's process.execve marks every descriptor above 2 CLOEXEC and the plan's would not
- * arrive. The environment is empty: what a container gets is in its plan. Signals that Bun ignores
- * (SIGPIPE, SIGXFSZ) stay ignored across execve(2); the helper restores them.
+ * The plan goes into an anonymous file, and this process becomes the helper. execve through
+ * bun:ffi, because Bun's process.execve marks every descriptor above 2 CLOEXEC and the plan's would
+ * not arrive. The environment is empty: what a container gets is in its plan. Signals that Bun
+ * ignores (SIGPIPE, SIGXFSZ) stay ignored across execve(2); the helper restores them.
  */
 
 import { closeSync, writeSync } from "node:fs";

@@ -1,3 +1,5 @@
+/** Names of containers, with real locks in a real store. */
+
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

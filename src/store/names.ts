@@ -1,9 +1,9 @@
 /**
  * Names of containers (`--name`): names/<NAME> holds the id of the container that has it.
  *
- * A name is taken while somebody holds its file's lock, while its container is alive, or while it is
- * kept. The lock's descriptor goes with hb into the supervisor and ends with it, so that a killed hb
- * leaves a file that means nothing, and the next one to ask for the name takes it over.
+ * A name is taken while somebody holds its file's lock, while its container is alive, or while it
+ * is kept. The lock's descriptor goes with hb into the supervisor and ends with it, so that a
+ * killed hb leaves a file that means nothing, and the next one to ask for the name takes it over.
  */
 
 import {
