@@ -1,9 +1,9 @@
 //! `hb-init complete`: what a layer left open, answered from the layers below it.
 //!
-//! The answers are a layer of their own, a patch, which goes directly above. It holds copies of lower
-//! files that the layer has hard links to, and directories the layer has without describing them, with
-//! the attributes they have below. A directory whose attributes are what the layer made of it anyway
-//! needs no answer; if nothing does, there is no patch and the word is `unneeded`.
+//! The answers are a layer of their own, a patch, which goes directly above. It holds copies of
+//! lower files that the layer has hard links to, and directories the layer has without describing
+//! them, with the attributes they have below. A directory whose attributes are what the layer made
+//! of it anyway needs no answer; if nothing does, there is no patch and the word is `unneeded`.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -122,10 +122,7 @@ fn fill(staging: Staging, job: Job) report.Error!u64 {
     try patch.read(layer_fds[layer_index]);
     try patch.answer();
     try patch.setAttributes();
-    if (patch.entries > 0) try staging_module.say(
-        "unpacked {{\"entries\":{d},\"bytes\":0,\"pending\":0,\"squashed\":0,\"skipped\":0}}\n",
-        .{patch.entries},
-    );
+    if (patch.entries > 0) try staging_module.sayUnpacked(.{ .entries = patch.entries });
     return patch.entries;
 }
 

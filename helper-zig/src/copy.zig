@@ -1,8 +1,8 @@
 //! `hb-init copy`: stacked layers as one plain directory, with no mark of overlayfs in it.
 //!
 //! For bundles, and for machines that refuse overlay mounts. Hard links stay links within a layer,
-//! blocks are shared where the file system can. Directories are taken one after another from a list,
-//! so neither depth nor the number of layers costs descriptors.
+//! blocks are shared where the file system can. Directories are taken one after another from a
+//! list, so neither depth nor the number of layers costs descriptors.
 
 const std = @import("std");
 const linux = std.os.linux;

@@ -1,5 +1,5 @@
-//! The end of an unpacked layer, when all its names are known: late hard links, whiteouts, the final
-//! attributes of directories, and the list of what only lower layers can answer.
+//! The end of an unpacked layer, when all its names are known: late hard links, whiteouts, the
+//! final attributes of directories, and the list of what only lower layers can answer.
 //!
 //! Whiteouts come here because they are about lower layers whatever their place in the tar: `.wh.X`
 //! says nothing about an X of the same layer, but that it is all there is of X.

@@ -1,7 +1,7 @@
 //! Which owners exist in this process's user namespace, and what becomes of those that do not.
 //!
-//! Read from /proc/self/uid_map rather than from the command line: root in a container has a limited
-//! map too, and chown(2) to an id outside it is EINVAL.
+//! Read from /proc/self/uid_map rather than from the command line: root in a container has a
+//! limited map too, and chown(2) to an id outside it is EINVAL.
 
 const std = @import("std");
 const sys = @import("sys.zig");
@@ -91,8 +91,10 @@ fn readFile(path: [*:0]const u8, buffer: []u8) ?[]const u8 {
 test "ids outside the map become root and are counted" {
     var owners: Owners = .{ .uids = .{}, .gids = .{ .all = true } };
     try owners.uids.parse("         0       1000          1\n         1     100000      65536\n");
-    try std.testing.expectEqual(Owner{ .uid = 65536, .gid = 9 }, owners.map(.{ .uid = 65536, .gid = 9 }));
+    const last: Owner = .{ .uid = 65536, .gid = 9 };
+    try std.testing.expectEqual(last, owners.map(last));
     try std.testing.expectEqual(0, owners.squashed);
-    try std.testing.expectEqual(Owner{ .uid = 0, .gid = 9 }, owners.map(.{ .uid = 65537, .gid = 9 }));
+    const beyond: Owner = .{ .uid = 65537, .gid = 9 };
+    try std.testing.expectEqual(Owner{ .uid = 0, .gid = 9 }, owners.map(beyond));
     try std.testing.expectEqual(1, owners.squashed);
 }

@@ -76,8 +76,10 @@ test "records are cut by their length, not by newlines" {
 
 test "damaged records are refused" {
     const table = [_][]const u8{
-        "11 path=abc", "99 path=ab\n", "0 path=ab\n", "3 \n",    "-1 a=b\n",                   "path=ab\n",
-        "7 path\n",    "6 =ab\n",      "+6 a=b\n",    "2 a=b\n", "99999999999999999999 a=b\n",
+        "11 path=abc", "99 path=ab\n",               "0 path=ab\n",
+        "3 \n",        "-1 a=b\n",                   "path=ab\n",
+        "7 path\n",    "6 =ab\n",                    "+6 a=b\n",
+        "2 a=b\n",     "99999999999999999999 a=b\n",
     };
     for (table) |case| {
         var records: Records = .{ .rest = case };

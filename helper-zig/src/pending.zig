@@ -1,8 +1,8 @@
 //! What a layer asks of the layers below it, kept beside its diff/ as `pending`.
 //!
 //! A layer is unpacked knowing nothing of those below, under a name that holds for every stack it
-//! is in. What only a stack can answer is written down here and answered by `complete`. Records, each
-//! a letter and one or two strings that end with NUL:
+//! is in. What only a stack can answer is written down here and answered by `complete`. Records,
+//! each a letter and one or two strings that end with NUL:
 //!
 //!   D path           a directory with no entry of its own: it has the attributes it has below
 //!   L path target    a hard link to a file this layer does not have

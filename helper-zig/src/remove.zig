@@ -1,8 +1,8 @@
 //! `hb-init remove`: a tree gone, whatever it holds. rm -rf that follows no symbolic link.
 //!
 //! Every step is one name under an open directory, so nothing outside can be reached however the
-//! tree is changed meanwhile. Depth is no matter: what lies deeper than the descriptors kept is first
-//! moved up to the top of the tree. Directories without permissions are given them.
+//! tree is changed meanwhile. Depth is no matter: what lies deeper than the descriptors kept is
+//! first moved up to the top of the tree. Directories without permissions are given them.
 
 const std = @import("std");
 const linux = std.os.linux;

@@ -1,4 +1,5 @@
-//! The maps of sparse files in their four spellings, and the check every one of them must pass. Pure.
+//! The maps of sparse files in their four spellings, and the check every one of them must pass.
+//! Pure.
 //!
 //! GNU tar manual, "Storing Sparse Files": old GNU (type S), PAX 0.0, 0.1 and 1.0.
 

@@ -134,7 +134,8 @@ pub const Stack = struct {
     }
 };
 
-/// `whole` with its part up to `slash`, a symbolic link, replaced by the link's target; in `buffer`.
+/// `whole` with its part up to `slash`, a symbolic link, replaced by the link's target; in
+/// `buffer`.
 fn join(
     whole: []const u8,
     slash: usize,

@@ -1,8 +1,8 @@
 //! A directory that is being made, and becomes visible whole or not at all.
 //!
-//! One process at a time makes it: the maker holds flock(2) on the staging directory, others wait in
-//! the kernel and then find it made. The lock is on the inode, so whoever gets it checks that the
-//! name still means that inode. Words go to the front end on stdout, its consent comes on
+//! One process at a time makes it: the maker holds flock(2) on the staging directory, others wait
+//! in the kernel and then find it made. The lock is on the inode, so whoever gets it checks that
+//! the name still means that inode. Words go to the front end on stdout, its consent comes on
 //! `control_fd`, and end of file means no:
 //!
 //! ```
@@ -87,6 +87,27 @@ pub fn say(comptime format: []const u8, args: anytype) report.Error!void {
     return report.check(sys.writeAll(words_fd, text), "tell the front end", .{});
 }
 
+/// What a complete directory holds, for the front end's records and notices.
+pub const Summary = struct {
+    entries: u64,
+    /// The length of the tar stream.
+    bytes: u64 = 0,
+    /// Questions left for `complete`.
+    pending: u64 = 0,
+    /// Entries whose owner does not exist here and became root.
+    squashed: u64 = 0,
+    /// Device nodes that can not be made here.
+    skipped: u64 = 0,
+};
+
+pub fn sayUnpacked(summary: Summary) report.Error!void {
+    try say("unpacked {{\"entries\":{d},\"bytes\":{d},\"pending\":{d}," ++
+        "\"squashed\":{d},\"skipped\":{d}}}\n", .{
+        summary.entries,  summary.bytes,   summary.pending,
+        summary.squashed, summary.skipped,
+    });
+}
+
 /// Waits until the front end lets go.
 pub fn waitForEnd() void {
     var buffer: [64]u8 = undefined;
@@ -121,9 +142,9 @@ fn lockedDirectory(path: [:0]const u8) report.Error!?sys.Fd {
     if (free == .err) {
         if (free.err != .AGAIN) try report.check(free, "lock {s}", .{path});
         try say("waiting\n", .{});
-        // Not for the exclusive lock: once this directory has its name, its maker keeps a shared one
-        // on the same inode for as long as a container runs on it. The shared lock comes when the
-        // maker is done or dead; then start over, and it is `present` or ours.
+        // Not for the exclusive lock: once this directory has its name, its maker keeps a shared
+        // one on the same inode for as long as a container runs on it. The shared lock comes when
+        // the maker is done or dead; then start over, and it is `present` or ours.
         try report.check(sys.flock(fd, .shared), "lock {s}", .{path});
         sys.close(fd);
         return null;

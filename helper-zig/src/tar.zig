@@ -1,7 +1,7 @@
 //! A tar stream as entries: v7, ustar, GNU and PAX headers folded into one shape, bodies streamed.
 //!
-//! Not here: files, names' safety, whiteouts. Nothing is trusted: every size is bounded before it is
-//! used, every number checked, and a header that makes no sense ends the stream with an error.
+//! Not here: files, names' safety, whiteouts. Nothing is trusted: every size is bounded before it
+//! is used, every number checked, and a header that makes no sense ends the stream with an error.
 //!
 //! Where formats leave room, this does what Go's archive/tar does, because docker, containerd and
 //! podman read layers with it, and an image must not mean two things. Exceptions: sparse files of

@@ -1,4 +1,5 @@
-//! The directories of a layer while it is unpacked: what they are to become, and a few of them open.
+//! The directories of a layer while it is unpacked: what they are to become, and a few of them
+//! open.
 //!
 //! Every directory of the layer was made here, so the table is the truth about which names are
 //! directories, and a path is resolved without asking the kernel. Symbolic links in a path are

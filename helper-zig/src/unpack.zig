@@ -1,8 +1,8 @@
 //! `hb-init unpack`: a layer's tar on stdin becomes a directory overlayfs can use as a lower one.
 //!
-//! The security boundary of a pull: the stream is hostile until the front end has its digest, and may
-//! be after. Names are cleaned (names.zig), resolved inside the layer (tree.zig), and every file is
-//! made new, by one name under an open directory. What leans on lower layers is put off to
+//! The security boundary of a pull: the stream is hostile until the front end has its digest, and
+//! may be after. Names are cleaned (names.zig), resolved inside the layer (tree.zig), and every
+//! file is made new, by one name under an open directory. What leans on lower layers is put off to
 //! `complete` (pending.zig). OCI image-spec, layer.md.
 
 const std = @import("std");
@@ -20,9 +20,9 @@ const pending = @import("pending.zig");
 const finish = @import("finish.zig");
 const copy = @import("copy_file.zig");
 const Owners = @import("owners.zig").Owners;
-const Staging = @import("staging.zig").Staging;
-const Paths = @import("staging.zig").Paths;
-const staging_words = @import("staging.zig");
+const staging_module = @import("staging.zig");
+const Staging = staging_module.Staging;
+const Paths = staging_module.Paths;
 const tree_module = @import("tree.zig");
 const Tree = tree_module.Tree;
 const Place = tree_module.Place;
@@ -74,8 +74,8 @@ fn run(job: Job) u8 {
 
 fn make(job: Job) report.Error!void {
     const staging = try Staging.open(job.paths) orelse {
-        try staging_words.say("present\n", .{});
-        return staging_words.waitForEnd();
+        try staging_module.say("present\n", .{});
+        return staging_module.waitForEnd();
     };
     fill(staging, job.in_user_namespace) catch |err| {
         staging.discard();
@@ -88,7 +88,7 @@ fn make(job: Job) report.Error!void {
 }
 
 fn fill(staging: Staging, in_user_namespace: bool) report.Error!void {
-    try staging_words.say("ready\n", .{});
+    try staging_module.say("ready\n", .{});
     const made = sys.mkdirat(staging.fd, "diff", tree_module.default_mode);
     try report.check(made, "make {s}/diff", .{staging.paths.staging});
     const opened = sys.openat(staging.fd, "diff", sys.directory_flags, 0);
@@ -101,13 +101,13 @@ fn fill(staging: Staging, in_user_namespace: bool) report.Error!void {
 
     try layer.readAll();
     try finish.run(&layer, staging.fd);
-    try staging_words.say(
-        "unpacked {{\"entries\":{d},\"bytes\":{d},\"pending\":{d},\"squashed\":{d},\"skipped\":{d}}}\n",
-        .{
-            layer.entries,         layer.reader.in.total, layer.pending.count,
-            layer.owners.squashed, layer.skipped,
-        },
-    );
+    try staging_module.sayUnpacked(.{
+        .entries = layer.entries,
+        .bytes = layer.reader.in.total,
+        .pending = layer.pending.count,
+        .squashed = layer.owners.squashed,
+        .skipped = layer.skipped,
+    });
 }
 
 pub fn outOfMemory() report.Error {

@@ -2,7 +2,8 @@
 //!
 //! Kept: user.* and file capabilities, which is what images have. Dropped without a word:
 //! overlayfs's own marks (a layer could redirect lookups with them), trusted.* (host root's),
-//! labels and ACLs (security.selinux, system.posix_acl_*), which belong to the machine they are from.
+//! labels and ACLs (security.selinux, system.posix_acl_*), which belong to the machine they are
+//! from.
 
 const std = @import("std");
 const linux = std.os.linux;
