@@ -1,5 +1,5 @@
-//! The last steps before the payload: its working directory, its program, and what to say when
-//! the program cannot be run. Statuses as docker's and the shells': 127 not found, 126 not executable.
+//! The last steps before the payload: its working directory, the search for its program. Statuses
+//! as docker's and the shells': 127 not found, 126 not executable.
 
 const std = @import("std");
 const linux = std.os.linux;

@@ -114,10 +114,10 @@ fn writeMap(pid: sys.Pid, name: []const u8, map: []const IdMapping) sys.Result(v
 }
 
 fn writeText(pid: sys.Pid, name: []const u8, text: []const u8) sys.Result(void) {
-    var buffer: [64]u8 = undefined;
+    var path: [64:0]u8 = @splat(0);
     // proven: a pid has ten digits at most and the names are those above.
-    const path = std.fmt.bufPrintSentinel(&buffer, "/proc/{d}/{s}", .{ pid, name }, 0) catch unreachable;
-    const fd = switch (sys.openat(sys.cwd, path, .{ .ACCMODE = .WRONLY }, 0)) {
+    _ = std.fmt.bufPrint(&path, "/proc/{d}/{s}", .{ pid, name }) catch unreachable;
+    const fd = switch (sys.openat(sys.cwd, &path, .{ .ACCMODE = .WRONLY }, 0)) {
         .ok => |fd| fd,
         .err => |e| return .{ .err = e },
     };
@@ -154,12 +154,18 @@ test "a map is read as container, host and size" {
     var buffer: [4]IdMapping = undefined;
     const map = try parse("0:1000:1,1:100000:65536", &buffer);
     try std.testing.expectEqual(2, map.len);
-    try std.testing.expectEqual(IdMapping{ .containerID = 1, .hostID = 100000, .size = 65536 }, map[1]);
+    try std.testing.expectEqual(1, map[1].containerID);
+    try std.testing.expectEqual(100000, map[1].hostID);
+    try std.testing.expectEqual(65536, map[1].size);
 }
 
 test "a map with anything missing or left over is refused" {
     var buffer: [1]IdMapping = undefined;
-    for ([_][]const u8{ "", "0", "0:1", "0:1:0", "0:1:2:3", "0:1:2,", "a:1:2", "-1:0:1", "0:1:1,1:2:1" }) |text| {
+    const refused = [_][]const u8{
+        "",       "0",     "0:1",    "0:1:0",       "0:1:2:3",
+        "0:1:2,", "a:1:2", "-1:0:1", "0:1:1,1:2:1",
+    };
+    for (refused) |text| {
         try std.testing.expectError(error.Invalid, parse(text, &buffer));
     }
 }

@@ -74,9 +74,9 @@ fn handle(signal: u8, pid: sys.Pid) report.Error!?u8 {
 fn reap(payload: sys.Pid) ?u8 {
     while (true) {
         var status: u32 = 0;
-        const wnohang = 1;
-        const got = sys.call(sys.Pid, .wait4, .{ @as(sys.Pid, -1), &status, @as(u32, wnohang), null });
-        const pid = switch (got) {
+        const any: sys.Pid = -1;
+        const wnohang: u32 = 1;
+        const pid = switch (sys.call(sys.Pid, .wait4, .{ any, &status, wnohang, null })) {
             .ok => |pid| pid,
             .err => return null,
         };

@@ -245,7 +245,7 @@ fn setOption(context: sys.Fd, option: [:0]const u8) sys.Result(void) {
     return sysmount.setString(context, &key, option[at + 1 ..]);
 }
 
-/// A tmpfs over a directory of the image looks like that directory: /tmp stays 1777. As runc has it.
+/// A tmpfs over a directory of the image looks like that one, as runc has it: /tmp stays 1777.
 fn takeModeOf(context: sys.Fd, target: sys.Fd) sys.Result(void) {
     const stat = switch (sys.fstat(target)) {
         .ok => |stat| stat,

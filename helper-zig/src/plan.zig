@@ -15,9 +15,26 @@ pub const Plan = struct {
     process: Process,
     root: Root,
     hostname: Text = "",
+    annotations: Unread = .unread,
     mounts: []const Mount = &.{},
     linux: Linux,
     hb: Extension,
+};
+
+/// A field for other readers than the helper.
+pub const Unread = enum {
+    unread,
+
+    pub fn jsonParse(
+        allocator: std.mem.Allocator,
+        source: anytype,
+        options: std.json.ParseOptions,
+    ) !Unread {
+        _ = allocator;
+        _ = options;
+        try source.skipValue();
+        return .unread;
+    }
 };
 
 pub const Process = struct {
@@ -52,8 +69,8 @@ pub const Rlimit = struct {
 };
 
 /// A number that may be too large for JSON's other readers: "no limit" is 2^64-1, which JavaScript
-/// writes as 18446744073709552000 or 1.8446744073709552e19, and some tools as -1.
-pub const Limit = struct {
+/// by itself writes as 18446744073709552000, and some tools as -1.
+pub const Limit = packed struct(u64) {
     value: u64,
 
     pub const infinity: u64 = std.math.maxInt(u64);
@@ -203,6 +220,10 @@ pub fn parse(text: []const u8, arena: std.mem.Allocator) report.Error!Plan {
 /// What the types cannot say.
 fn validate(plan: Plan) report.Error!void {
     if (plan.process.args.len == 0) return report.fail("the plan names no program to run", .{});
+    if (plan.hb.container.nameFile) |path| {
+        if (path.len == 0 or path[0] != '/')
+            return report.fail("the plan has a path that is not absolute: \"{s}\"", .{path});
+    }
     for ([_]Text{ plan.root.path, plan.process.cwd, plan.hb.container.directory }) |path| {
         if (path.len == 0 or path[0] != '/')
             return report.fail("the plan has a path that is not absolute: \"{s}\"", .{path});

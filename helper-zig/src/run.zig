@@ -106,7 +106,7 @@ fn house(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!u
     var namespace: sys.Fd = -1; // the user namespace, kept for removing what belongs to its ids
     const status = release(it, supervisor, home, &namespace) catch |err| {
         end(supervisor);
-        home.finish(namespace) catch {}; // said already, and the first failure is the one that counts
+        home.finish(namespace) catch {}; // said already; the first failure counts
         return err;
     };
     home.finish(namespace) catch {}; // said; the payload has run, and its status is the answer
@@ -166,7 +166,7 @@ fn child(
     if (maps) |m| try userns.takeRootIds(m);
     _ = try report.check(sys.dieWithParent(), "set the parent death signal", .{});
     try peer.stillThere(); // the supervisor may have died before that took effect
-    _ = try report.check(sys.setsid(), "leave the terminal's session", .{}); // TIOCSTI, ^C, /dev/tty
+    _ = try report.check(sys.setsid(), "leave the session", .{}); // ^C, /dev/tty, TIOCSTI
     try namespaces.joinKeyring(); // before anything of the image is touched
     try namespaces.setHostname(it.*); // while CAP_SYS_ADMIN is held, as for all that follows
     if (it.linux.has(.network)) try netlink.loopbackUp();
@@ -178,7 +178,7 @@ fn child(
     sys.close(home);
     try rootfs.openVolumes(it.*, root); // before the mounts: one may be on a volume
     try mount.all(it.*, root); // host paths are named here for the last time
-    try files.place(it.hb.files, memory, it.mounts, root); // over what the image and the mounts have
+    try files.place(it.hb.files, memory, it.mounts, root); // over the image's and the mounts'
     try rootfs.linkDevices(it.mounts, root); // in the /dev just mounted
     try exec.makeCwd(it.process, root); // while the root is still writable
     try mask.apply(it.linux, memory, root); // over the /proc and /sys just mounted

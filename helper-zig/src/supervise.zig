@@ -107,7 +107,7 @@ pub const Supervisor = struct {
 
     fn take(self: *Supervisor, signal: u8) void {
         switch (@as(signals.Signal, @fromBackingInt(@intCast(signal)))) {
-            .WINCH => if (self.master >= 0) terminal.copySize(self.master),
+            .WINCH => if (self.master >= 0) terminal.copySize(self.master) else self.forward(signal),
             .TSTP => self.stop(),
             else => self.forward(signal),
         }
@@ -221,8 +221,10 @@ fn isInStatus(status: []const u8, signal: u8) bool {
 }
 
 test "a signal is noticed when it is handled, blocked or ignored" {
-    const status =
-        "Name:\tsh\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000000002\nSigCgt:\t0000000000004000\n";
+    const status = "Name:\tsh\n" ++
+        "SigBlk:\t0000000000000001\n" ++
+        "SigIgn:\t0000000000000002\n" ++
+        "SigCgt:\t0000000000004000\n";
     try std.testing.expect(isInStatus(status, 1));
     try std.testing.expect(isInStatus(status, 2));
     try std.testing.expect(isInStatus(status, 15));

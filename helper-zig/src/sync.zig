@@ -51,23 +51,16 @@ pub const Peer = struct {
     /// Sends `message` and copies of `fds` (at most `fds_max`).
     pub fn sendWith(peer: Peer, message: Message, fds: []const sys.Fd) report.Error!void {
         var control: Control = .{};
-        var vector = [1]std.posix.iovec_const{.{ .base = &.{@backingInt(message)}, .len = 1 }};
-        var header: linux.msghdr_const = .{
-            .name = null,
-            .namelen = 0,
-            .iov = &vector,
-            .iovlen = 1,
-            .control = null,
-            .controllen = 0,
-            .flags = 0,
-        };
+        var byte = [1]u8{@backingInt(message)};
+        const vector: sys.Vector = .{ .base = &byte, .len = 1 };
+        var header: sys.MessageHeader = .{ .vectors = &vector };
         if (fds.len > 0) {
             control.header.len = @sizeOf(linux.cmsghdr) + fds.len * @sizeOf(sys.Fd);
             @memcpy(control.fds[0..fds.len], fds);
             header.control = &control;
-            header.controllen = @sizeOf(Control);
+            header.control_len = @sizeOf(Control);
         }
-        const sent = sys.result(usize, linux.sendmsg(peer.fd, &header, linux.MSG.NOSIGNAL));
+        const sent = sys.sendmsg(peer.fd, &header);
         // Gone, and it has said why.
         if (sent == .err and sent.err == .PIPE) return error.Reported;
         _ = try report.check(sent, "tell the other side of the container {t}", .{message});
@@ -88,27 +81,19 @@ pub const Peer = struct {
     pub fn receive(peer: Peer, fds: []sys.Fd) report.Error!Received {
         var byte: [1]u8 = undefined;
         var control: Control = .{};
-        var vector = [1]std.posix.iovec{.{ .base = &byte, .len = 1 }};
-        var header: linux.msghdr = .{
-            .name = null,
-            .namelen = 0,
-            .iov = &vector,
-            .iovlen = 1,
+        const vector: sys.Vector = .{ .base = &byte, .len = 1 };
+        var header: sys.MessageHeader = .{
+            .vectors = &vector,
             .control = &control,
-            .controllen = @sizeOf(Control),
-            .flags = 0,
+            .control_len = @sizeOf(Control),
         };
-        const got = while (true) {
-            const rc = linux.recvmsg(peer.fd, &header, linux.MSG.CMSG_CLOEXEC);
-            const got = sys.result(usize, rc);
-            if (got == .err and got.err == .INTR) continue;
-            // A child killed with unread bytes in its socket resets the connection.
-            if (got == .err and got.err == .CONNRESET) return .gone;
-            break try report.check(got, "hear from the other side of the container", .{});
-        };
-        if (got == 0) return .gone;
+        const received = sys.recvmsg(peer.fd, &header);
+        // A side killed with unread bytes in its socket resets the connection.
+        if (received == .err and received.err == .CONNRESET) return .gone;
+        const length = try report.check(received, "hear from the other side of the container", .{});
+        if (length == 0) return .gone;
         @memset(fds, -1);
-        if (header.controllen >= @sizeOf(linux.cmsghdr)) {
+        if (header.control_len >= @sizeOf(linux.cmsghdr)) {
             const count = (control.header.len - @sizeOf(linux.cmsghdr)) / @sizeOf(sys.Fd);
             const taken = @min(count, fds.len);
             @memcpy(fds[0..taken], control.fds[0..taken]);

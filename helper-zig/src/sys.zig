@@ -406,6 +406,38 @@ pub fn umask(mask: u32) void {
     _ = call(u32, .umask, .{mask}).ok;
 }
 
+/// struct iovec.
+pub const Vector = extern struct { base: [*]u8, len: usize };
+
+/// struct user_msghdr, for one vector.
+pub const MessageHeader = extern struct {
+    name: ?*anyopaque = null,
+    name_len: u32 = 0,
+    vectors: *const Vector,
+    vectors_len: usize = 1,
+    control: ?*anyopaque = null,
+    control_len: usize = 0,
+    flags: u32 = 0,
+
+    comptime {
+        std.debug.assert(@sizeOf(MessageHeader) == 56);
+    }
+};
+
+/// sendmsg(2), without SIGPIPE.
+pub fn sendmsg(socket: Fd, header: *const MessageHeader) Result(usize) {
+    return call(usize, .sendmsg, .{ socket, header, @as(u32, linux.MSG.NOSIGNAL) });
+}
+
+/// recvmsg(2), again on EINTR; descriptors that arrive are CLOEXEC.
+pub fn recvmsg(socket: Fd, header: *MessageHeader) Result(usize) {
+    while (true) {
+        const got = call(usize, .recvmsg, .{ socket, header, @as(u32, linux.MSG.CMSG_CLOEXEC) });
+        if (got == .err and got.err == .INTR) continue;
+        return got;
+    }
+}
+
 /// A pair of connected sockets that keep message boundaries.
 pub fn socketpair() Result([2]Fd) {
     var fds: [2]Fd = undefined;
