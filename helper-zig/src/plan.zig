@@ -171,6 +171,7 @@ pub const ContainerDirectory = struct {
     id: Text,
     directory: Text,
     keep: bool = false,
+    name: ?Text = null,
     nameFile: ?Text = null,
 };
 
