@@ -10,7 +10,7 @@ describe("hb run", () => {
   test("pulls an image it does not have, says so on stderr, and runs it", async () => {
     const run = await box.hb(["run", busybox, "echo", "hello"]);
     expect(run).toMatchObject({ status: 0, stdout: "hello\n" });
-    expect(run.stderr).toContain(`${registry}/busybox:1`);
+    expect(run.stderr).toContain("Pull complete");
   });
 
   test("says nothing of its own once the image is there", async () => {

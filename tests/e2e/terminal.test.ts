@@ -62,7 +62,7 @@ describe("-it", () => {
   });
 
   test("follows the size", async () => {
-    const script = "trap 'stty size; exit 5' WINCH; mkfifo /f; echo ready; read x < /f";
+    const script = "trap 'stty size; exit 5' WINCH; sleep 1000 & echo ready; wait";
     const terminal = new OnTerminal([hbBinary, "run", "-it", busybox, "sh", "-c", script], size);
     await terminal.until("ready");
     terminal.resize(120, 40);
@@ -71,7 +71,7 @@ describe("-it", () => {
   });
 
   test("Ctrl-C goes to the foreground program, not to hb (H-14)", async () => {
-    const script = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 100; done";
+    const script = "trap 'echo interrupted; exit 3' INT; sleep 1000 & echo ready; wait";
     const terminal = new OnTerminal([hbBinary, "run", "-it", busybox, "sh", "-c", script], size);
     await terminal.until("ready");
     terminal.type("\x03");
@@ -104,7 +104,7 @@ describe("-it", () => {
   });
 
   test("puts the caller's terminal back when a signal ends hb", async () => {
-    const words = `'${hbBinary}' run -it ${busybox} sh -c 'trap "exit 6" TERM; echo ready; mkfifo /f; read x < /f'`;
+    const words = `'${hbBinary}' run -it ${busybox} sh -c 'trap "exit 6" TERM; sleep 1000 & echo ready; wait'`;
     const shell = `a=$(stty -g); sh -c 'echo pid $$; exec "$@"' sh ${words}; s=$?; test "$a" = "$(stty -g)" && echo same $s`;
     const terminal = new OnTerminal(["sh", "-c", shell], size);
     await terminal.until("ready");
