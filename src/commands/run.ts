@@ -44,7 +44,7 @@ export async function run(options: RunOptions): Promise<number> {
   const plan = convert({ ...input, container });
   if (options.name === undefined) return start(plan, options);
   const name = claimName(store, options.name, id);
-  const named = { ...container, name: options.name, nameFile: name.file };
+  const named = { ...container, nameFile: name.file };
   return start({ ...plan, hb: { ...plan.hb, container: named } }, options, name);
 }
 
