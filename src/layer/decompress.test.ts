@@ -90,6 +90,8 @@ describe("decompress()", () => {
     expect(await failure(broken(gzipSync(text)))).toBe("the digest differs");
     expect(await failure(broken(gzipSync(text).subarray(0, 99)))).toBe("the digest differs");
     expect(await failure(broken(text))).toBe("the digest differs");
+    const corrupt = Buffer.from(gzipSync(text)).fill(0xff, 10, 99);
+    expect(await failure(broken(corrupt))).toBe("the digest differs");
   });
 
   test("reads its source to the end, whatever follows the compressed data", async () => {

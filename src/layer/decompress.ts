@@ -82,7 +82,8 @@ async function* through(
   source: AsyncIterable<Uint8Array>,
   engine: Transform,
 ): AsyncGenerator<Uint8Array> {
-  const feeding = feed(source, engine);
+  const consumer = { isGone: false };
+  const feeding = feed(source, engine, consumer);
   // Awaited below; until then its failure arrives by way of the engine.
   feeding.catch(() => undefined);
   try {
@@ -94,8 +95,11 @@ async function* through(
     }
     await feeding;
   } catch (error) {
+    // Damaged data may only follow from bytes that are not the blob's: its source knows at its end.
+    if (isEngineError(error)) await feeding;
     throw asDecompressionError(error);
   } finally {
+    consumer.isGone = true;
     engine.destroy();
   }
 }
@@ -111,15 +115,22 @@ function releaseMemory({ buffer, byteOffset, byteLength }: Uint8Array): void {
   }
 }
 
-/** Writes all of `source` into `engine`. What follows the compressed data is read and dropped. */
-async function feed(source: AsyncIterable<Uint8Array>, engine: Transform): Promise<void> {
+/**
+ * Writes all of `source` into `engine`. What follows the compressed data, or its damage, is read and
+ * dropped: the source checks itself at its end.
+ */
+async function feed(
+  source: AsyncIterable<Uint8Array>,
+  engine: Transform,
+  consumer: { readonly isGone: boolean },
+): Promise<void> {
   try {
     for await (const chunk of source) {
-      if (engine.destroyed && !engine.readableEnded) return;
-      if (engine.readableEnded) continue;
+      if (consumer.isGone) return;
+      if (engine.destroyed || engine.readableEnded) continue;
       if (!engine.write(chunk)) await writable(engine);
     }
-    engine.end();
+    if (!engine.destroyed) engine.end();
   } catch (error) {
     engine.destroy(error as Error);
     throw error;
@@ -138,14 +149,17 @@ function writable(engine: Transform): Promise<void> {
   });
 }
 
+function isEngineError(error: unknown): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return /^(Z|ZSTD)_/.test(code ?? "") || message === "unexpected end of file";
+}
+
 /** zlib's own errors in words; anything else came from the source and stays as it is. */
 function asDecompressionError(error: unknown): unknown {
+  if (!isEngineError(error)) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "Z_BUF_ERROR" || message === "unexpected end of file") {
     return new HbError("Cannot decompress: the compressed data is cut short");
   }
-  if (code?.startsWith("Z_") || code?.startsWith("ZSTD_")) {
-    return new HbError("Cannot decompress: the compressed data is corrupt", { cause: error });
-  }
-  return error;
+  return new HbError("Cannot decompress: the compressed data is corrupt", { cause: error });
 }
