@@ -131,6 +131,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const names = workspace.identities.map(({ name }) => name);
     if (!names.includes("root")) console.log("The rows as root are left out: not run as root\n");
+    if (!workspace.hasOwnDisk) console.log("Files are made on this machine's own file system\n");
     if (!names.includes("rootless")) {
       console.log("The rootless rows are left out: no user hb-test (the tests make it)\n");
     }

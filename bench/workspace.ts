@@ -6,6 +6,7 @@
 import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findZig } from "../build.ts";
+import { mountDisk } from "./disk.ts";
 
 /** A contender that hangs loses its place in the row, not the bench its end. */
 const commandMsMax = 180_000;
@@ -54,6 +55,8 @@ interface Report {
 /** The temporary directory and what happens in it. */
 export class Workspace {
   readonly directory: string;
+  /** The directory is a file system of its own (disk.ts). */
+  readonly hasOwnDisk: boolean;
   readonly programs: string;
   readonly meter: string;
   readonly identities: readonly Identity[];
@@ -64,6 +67,9 @@ export class Workspace {
   constructor(repository: string) {
     // Not the runtime's default, /tmp: that is often a tmpfs, and stores live on disks.
     this.directory = mkdtempSync(join(process.env.TMPDIR ?? "/var/tmp", "hb-bench-"));
+    const unmount = mountDisk(this.directory);
+    if (unmount !== undefined) this.defer(unmount);
+    this.hasOwnDisk = unmount !== undefined;
     this.programs = join(this.directory, "programs");
     this.meter = join(this.programs, "meter");
     mkdirSync(this.programs);
