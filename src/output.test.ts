@@ -36,7 +36,7 @@ test("humanAge() words durations as docker does", () => {
   ]);
 });
 
-test("formatTable() makes columns as wide as their widest cell and escapes control characters", () => {
+test("formatTable() fits columns to their widest cell and escapes control characters", () => {
   expect(formatTable(["A", "LONG"], [["wide\x1b", "x"]])).toEqual([
     "A          LONG",
     "wide\\x1b   x",

@@ -322,7 +322,7 @@ class Pull {
   #reportSquashed(): void {
     if (this.#squashed === 0) return;
     const { notice } = this.#settings.identity;
-    const cost = `${this.#squashed} files belong to ids that are not mapped here; root has them now`;
+    const cost = `${this.#squashed} files belong to ids not mapped here; root has them now`;
     printNotice(notice === undefined ? cost : `${cost}: ${notice}`);
   }
 }

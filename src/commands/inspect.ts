@@ -10,7 +10,7 @@ import { type ImageRecord, listImages, type StoredImage } from "../store/images.
 import { currentStore, type StorePaths } from "../store/layout.ts";
 import { selectImages } from "../store/select.ts";
 
-/** Prints one array for all images; one that is not there is an error before anything is printed. */
+/** Prints one array for all images, or nothing if one of them is not there. */
 export async function inspect(options: InspectOptions): Promise<number> {
   const store = currentStore();
   const found = options.images.map((text) => {

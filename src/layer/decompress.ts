@@ -116,8 +116,8 @@ function releaseMemory({ buffer, byteOffset, byteLength }: Uint8Array): void {
 }
 
 /**
- * Writes all of `source` into `engine`. What follows the compressed data, or its damage, is read and
- * dropped: the source checks itself at its end.
+ * Writes all of `source` into `engine`. What follows the compressed data, or its damage, is read
+ * and dropped: the source checks itself at its end.
  */
 async function feed(
   source: AsyncIterable<Uint8Array>,
