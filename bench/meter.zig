@@ -2,8 +2,8 @@
 //!
 //!   spend [--as UID:GID] [--report FILE] PROGRAM ARG…   run it; write what it cost as JSON
 //!   clock                                               CLOCK_MONOTONIC now, in ns
-//!   getppid COUNT                                       ns for that many system calls
-//!   files DIR COUNT                                     ns to create, stat, read and unlink files
+//!   getppid COUNT                                       that many system calls: wall ns, cpu ns
+//!   files DIR COUNT                                     create, stat, read, unlink: wall ns, cpu ns
 //!   stay                                                say "ready", then wait for a signal
 //!
 //! A stop watch of its own because a small process forks in no time, whereas the bench's runtime
@@ -99,7 +99,7 @@ fn become(spending: Spend, env: [*:null]const ?[*:0]const u8) u8 {
         for (steps) |rc| if (linux.errno(rc) != .SUCCESS) return die("cannot become the user", rc);
     }
     // After the change of user, which clears it: who stops the bench stops what it measures.
-    _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.TERM), 0, 0, 0);
+    _ = linux.prctl(@backingInt(linux.PR.SET_PDEATHSIG), @backingInt(linux.SIG.TERM), 0, 0, 0);
     const argv: [*:null]const ?[*:0]const u8 = @ptrCast(spending.argv.ptr);
     return die("execve", linux.execve(spending.argv[0], argv, env));
 }
@@ -130,9 +130,9 @@ var status_slot: i32 = 0;
 const undefined_status = &status_slot;
 
 fn getppid(count: u64) u8 {
-    const started = now();
+    const started: Spot = .here();
     for (0..count) |_| _ = linux.getppid();
-    return say("{d}\n", .{now() - started});
+    return started.sayElapsed();
 }
 
 /// Four passes over COUNT small files, as a build or a package manager makes them.
@@ -140,7 +140,7 @@ fn files(dir: [*:0]const u8, count: u64) u8 {
     const dir_rc = linux.open(dir, .{ .DIRECTORY = true, .CLOEXEC = true }, 0);
     if (linux.errno(dir_rc) != .SUCCESS) return die("files: cannot open the directory", dir_rc);
     const root: i32 = @intCast(dir_rc);
-    const started = now();
+    const started: Spot = .here();
     inline for (.{ createOne, statOne, readOne, unlinkOne }) |pass| {
         for (0..count) |i| {
             var buffer: [32]u8 = undefined;
@@ -150,7 +150,7 @@ fn files(dir: [*:0]const u8, count: u64) u8 {
             if (linux.errno(rc) != .SUCCESS) return die("files: a step failed", rc);
         }
     }
-    return say("{d}\n", .{now() - started});
+    return started.sayElapsed();
 }
 
 fn createOne(root: i32, name: [*:0]const u8) usize {
@@ -190,9 +190,28 @@ fn number(text: [*:0]const u8) u64 {
     return std.fmt.parseInt(u64, std.mem.span(text), 10) catch 0;
 }
 
+/// A moment on both clocks.
+const Spot = struct {
+    wall: u64,
+    cpu: u64,
+
+    fn here() Spot {
+        return .{ .wall = now(), .cpu = clock(.PROCESS_CPUTIME_ID) };
+    }
+
+    fn sayElapsed(spot: Spot) u8 {
+        const end: Spot = .here();
+        return say("{d} {d}\n", .{ end.wall - spot.wall, end.cpu - spot.cpu });
+    }
+};
+
 fn now() u64 {
+    return clock(.MONOTONIC);
+}
+
+fn clock(which: linux.clockid_t) u64 {
     var time: linux.timespec = undefined;
-    _ = linux.clock_gettime(.MONOTONIC, &time);
+    _ = linux.clock_gettime(which, &time);
     return @as(u64, @intCast(time.sec)) * std.time.ns_per_s + @as(u64, @intCast(time.nsec));
 }
 

@@ -3,7 +3,7 @@
 import { chownSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Launcher, RunOptions } from "../contenders.ts";
-import type { Contender, Figures, Metric, Row } from "../measure.ts";
+import type { Contender, Figures, Row } from "../measure.ts";
 import type { Bench } from "../run.ts";
 import type { Identity } from "../workspace.ts";
 
@@ -12,26 +12,29 @@ const callCount = 2_000_000;
 
 interface Work {
   readonly title: string;
-  readonly metric: Metric;
+  readonly unit: string;
   /** Names in it are the container's; `outside` translates /volume and programs. */
   readonly argv: readonly string[];
   readonly only?: readonly string[];
-  readonly budget?: number;
+  /** Of hb's wall time, as multiples of the time outside. */
+  readonly budgets?: readonly number[];
   readonly rounds: number;
   readonly note?: string;
-  /** Reads the payload's own figure: starting the container is not part of it. */
-  readonly figure: (stdout: string) => number;
+  /** The payload's own wall and cpu time in ns, and what to divide by for `unit`. */
+  readonly elapsed: (stdout: string) => readonly [wall: number, cpu: number];
+  readonly divisor: number;
 }
 
 /** Small files made, looked at, read and removed on a volume: no overlay, so only our own cost. */
 export function smallFiles(bench: Bench, as: Identity): Row {
   return work(bench, as, {
     title: `create, stat, read, unlink ${fileCount} files on a volume`,
-    metric: { name: "each", unit: "µs" },
+    unit: "µs each",
     argv: ["/bin/meter", "files", "/volume", String(fileCount)],
-    budget: 1.03,
+    budgets: [1.03],
     rounds: bench.rounds(9),
-    figure: (stdout) => Number(stdout) / 1000 / fileCount,
+    elapsed: clocks,
+    divisor: 1000 * fileCount,
   });
 }
 
@@ -39,12 +42,13 @@ export function smallFiles(bench: Bench, as: Identity): Row {
 export function rootFiles(bench: Bench, as: Identity): Row {
   return work(bench, as, {
     title: `create, stat, read, unlink ${fileCount} files in the root file system`,
-    metric: { name: "each", unit: "µs" },
+    unit: "µs each",
     argv: ["/bin/meter", "files", "/root", String(fileCount)],
     only: ["outside", "hb", "podman"],
     rounds: bench.rounds(9),
     note: "overlayfs in the container, a plain directory outside",
-    figure: (stdout) => Number(stdout) / 1000 / fileCount,
+    elapsed: clocks,
+    divisor: 1000 * fileCount,
   });
 }
 
@@ -57,11 +61,15 @@ export function readTree(bench: Bench, as: Identity): Row {
     as,
     {
       title: "tar of a tree of 4,000 files on a volume, five times",
-      metric: { name: "wall", unit: "ms" },
+      unit: "ms",
       argv: [program("meter"), "spend", program("sh"), "-c", script],
-      budget: 1.03,
+      budgets: [1.03],
       rounds: bench.rounds(9),
-      figure: (stdout) => JSON.parse(stdout).wallNs / 1e6,
+      elapsed: (stdout) => {
+        const { wallNs, userUs, sysUs } = JSON.parse(stdout);
+        return [wallNs, (userUs + sysUs) * 1000];
+      },
+      divisor: 1e6,
     },
     join(bench.images.rootfs, "tree"),
   );
@@ -71,10 +79,11 @@ export function readTree(bench: Bench, as: Identity): Row {
 export function systemCalls(bench: Bench, as: Identity): Row {
   const row = work(bench, as, {
     title: "getppid()",
-    metric: { name: "each", unit: "ns" },
+    unit: "ns each",
     argv: ["/bin/meter", "getppid", String(callCount)],
     rounds: bench.rounds(9),
-    figure: (stdout) => Number(stdout) / callCount,
+    elapsed: clocks,
+    divisor: callCount,
   });
   const unfiltered = bench.launchers(as).filter(({ name }) => name === "hb" || name === "podman");
   const options: RunOptions = { unconfined: true };
@@ -82,7 +91,8 @@ export function systemCalls(bench: Bench, as: Identity): Row {
     const argv = ["/bin/meter", "getppid", String(callCount)];
     const turn = async () => {
       const { stdout } = await bench.workspace.spend(launcher.run(argv, options));
-      return { each: Number(stdout) / callCount };
+      const [wall = 0, cpu = 0] = clocks(stdout);
+      return { wall: wall / callCount, cpu: cpu / callCount };
     };
     return { ...launcher, name: `${launcher.name}, no filter`, turn };
   });
@@ -103,13 +113,13 @@ function work(bench: Bench, as: Identity, task: Work, volume?: string): Row {
   return {
     group: "files",
     title: `${task.title}, ${as.name}`,
-    metrics: [task.metric],
+    metrics: [
+      { name: "wall", unit: task.unit },
+      { name: "cpu", unit: task.unit },
+    ],
     contenders,
     yardstick: "outside",
-    budgets:
-      task.budget === undefined
-        ? []
-        : [{ metric: task.metric.name, max: task.budget, ratioTo: "outside" }],
+    budgets: (task.budgets ?? []).map((max) => ({ metric: "wall", max, ratioTo: "outside" })),
     rounds: task.rounds,
     warmups: 1,
     ...(task.note === undefined ? {} : { note: task.note }),
@@ -133,7 +143,14 @@ async function once(
   });
   const options = task.argv.includes("/root") ? {} : { volume };
   const { stdout } = await bench.workspace.spend(launcher.run(argv, options));
-  return { [task.metric.name]: task.figure(stdout) };
+  const [wall, cpu] = task.elapsed(stdout);
+  return { wall: wall / task.divisor, cpu: cpu / task.divisor };
+}
+
+/** What the meter's payloads print: wall and cpu nanoseconds. */
+function clocks(stdout: string): readonly [wall: number, cpu: number] {
+  const [wall = Number.NaN, cpu = Number.NaN] = stdout.trim().split(" ").map(Number);
+  return [wall, cpu];
 }
 
 async function inScratch<T>(as: Identity, path: string, use: () => Promise<T>): Promise<T> {
