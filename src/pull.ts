@@ -323,7 +323,7 @@ class Pull {
     if (this.#squashed === 0) return;
     const { notice } = this.#settings.identity;
     const cost = `${this.#squashed} files belong to ids not mapped here; root has them now`;
-    printNotice(notice === undefined ? cost : `${cost}: ${notice}`);
+    printNotice(notice === undefined ? cost : `${cost}: ${notice}; then remove it and pull again`);
   }
 }
 

@@ -66,6 +66,12 @@ describe("identityFor()", () => {
     expect(identity.notice).not.toContain("apt-get");
   });
 
+  test("names a line for /etc/subuid where the user has no name", () => {
+    const { userName: _, ...nameless } = user;
+    const identity = identityFor({ ...nameless, idTools });
+    expect(identity.notice).toContain("echo 1000:100000:65536 | tee -a /etc/subuid /etc/subgid");
+  });
+
   test("maps one id without the tools, and names what to install", () => {
     const range = "tester:100000:65536\n";
     const identity = identityFor({ ...user, subuid: range, subgid: range });
