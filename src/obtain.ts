@@ -31,6 +31,8 @@ export interface Wanted extends ImageFlags {
 interface Places {
   readonly store: StorePaths;
   readonly identity: Identity;
+  /** Called before anything is fetched: the last chance to find the rest of the flags wrong. */
+  readonly beforePull: () => void;
 }
 
 /** The bare name of the image that is embedded in hb. */
@@ -67,6 +69,7 @@ async function findOrPull(
       hint: `pull it with 'hb pull ${wanted.image}', or leave --pull never out`,
     });
   }
+  places.beforePull();
   return await pull(wanted, reference, platform, places);
 }
 
@@ -94,8 +97,9 @@ async function pull(
     import("./pull.ts"),
     import("./host/interrupt.ts"),
   ]);
+  const { store, identity } = places;
   const { quiet, tlsVerify } = flags;
-  const settings = { ...places, platform, quiet, tlsVerify };
+  const settings = { store, identity, platform, quiet, tlsVerify };
   const source = registry === undefined ? {} : { registry };
   const pulled = await interruptible((signal) =>
     pullImage(reference, { ...settings, ...source, signal }),

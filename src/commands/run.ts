@@ -7,7 +7,7 @@ import { bareImage, convert, type RootChoice } from "../container/convert.ts";
 import type { HostFacts } from "../container/facts.ts";
 import { checkName } from "../container/labels.ts";
 import type { Plan } from "../container/plan.ts";
-import { seccompFor } from "../container/seccomp.ts";
+import { seccompFor as seccomp } from "../container/seccomp.ts";
 import { HbError } from "../errors.ts";
 import { launch, planText } from "../helper/launch.ts";
 import { hostFacts } from "../host/facts.ts";
@@ -29,32 +29,29 @@ export async function run(options: RunOptions): Promise<number> {
   createStore(store, process.geteuid?.() ?? 0);
   if (identity.notice !== undefined) printNotice(identity.notice);
   sweepStore(store, identity);
-  const facts = hostFacts(identity);
-  const image = options.rootfs === undefined ? await obtain(options, store, identity) : undefined;
-  if (image !== undefined) checkArchitecture(image.name, image.config.platform, facts);
   const id = newContainerId();
   const container = { id, directory: containerPath(store, id), keep: !options.rm };
-  const input = {
-    options: { ...options, image: options.image ?? options.rootfs ?? "" },
-    image: image?.config.config ?? bareImage,
-    facts,
-    root: chooseRoot(options, image, facts),
-    seccomp: seccompFor,
+  const name = options.image ?? options.rootfs ?? "";
+  const base = { options: { ...options, image: name }, facts: hostFacts(identity), container };
+  const dryRun = () => {
+    convert({
+      ...base,
+      image: bareImage,
+      root: chooseRoot(options, undefined, base.facts),
+      seccomp,
+    });
   };
-  const plan = convert({ ...input, container });
+  const image =
+    options.rootfs === undefined
+      ? await obtainImage({ ...options, image: name }, { store, identity, beforePull: dryRun })
+      : undefined;
+  if (image !== undefined) checkArchitecture(image.name, image.config.platform, base.facts);
+  const root = chooseRoot(options, image, base.facts);
+  const plan = convert({ ...base, image: image?.config.config ?? bareImage, root, seccomp });
   if (options.name === undefined) return start(plan, options);
-  const name = claimName(store, options.name, id);
-  const named = { ...container, nameFile: name.file };
-  return start({ ...plan, hb: { ...plan.hb, container: named } }, options, name);
-}
-
-async function obtain(
-  options: RunOptions,
-  store: StorePaths,
-  identity: Identity,
-): Promise<ObtainedImage> {
-  const { image = "" } = options;
-  return await obtainImage({ ...options, image }, { store, identity });
+  const claimed = claimName(store, options.name, id);
+  const named = { ...container, name: options.name, nameFile: claimed.file };
+  return start({ ...plan, hb: { ...plan.hb, container: named } }, options, claimed);
 }
 
 function chooseRoot(

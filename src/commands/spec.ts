@@ -8,7 +8,7 @@ import {
   bundleOf,
   type ResolvedUser,
 } from "../container/bundle.ts";
-import { convert } from "../container/convert.ts";
+import { bareImage, convert } from "../container/convert.ts";
 import type { Plan } from "../container/plan.ts";
 import { seccompFor } from "../container/seccomp.ts";
 import { HbError } from "../errors.ts";
@@ -26,14 +26,22 @@ import { currentStore } from "../store/layout.ts";
 export async function spec(options: SpecOptions): Promise<number> {
   const directory = resolve(options.directory);
   const identity = currentIdentity();
-  const image = await obtainImage(options, { store: currentStore(), identity });
-  const plan = convert({
+  const base = {
     options: { ...options, interactive: false, init: false },
-    image: image.config.config,
     facts: hostFacts(identity),
-    root: { kind: "layers", lowerdirs: image.lowerdirs },
     container: { id: newContainerId(), directory, keep: true },
     seccomp: seccompFor,
+  };
+  const store = currentStore();
+  const beforePull = () => {
+    convert({ ...base, image: bareImage, root: { kind: "layers", lowerdirs: [] } });
+  };
+  const image = await obtainImage(options, { store, identity, beforePull });
+  const { lowerdirs } = image;
+  const plan = convert({
+    ...base,
+    image: image.config.config,
+    root: { kind: "layers", lowerdirs },
   });
   makeDirectory(directory);
   if (identity.notice !== undefined) printNotice(identity.notice);

@@ -149,6 +149,8 @@ export interface ContainerDirectory {
   readonly directory: string;
   /** `--rm=false`: the writable layer outlives the run. */
   readonly keep: boolean;
+  /** `--name`. */
+  readonly name?: string;
   /** The file that holds the name, locked by an inherited descriptor; unlinked unless `keep`. */
   readonly nameFile?: string;
 }
