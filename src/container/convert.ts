@@ -3,6 +3,7 @@
  * whole of it is tested by golden files, without privileges.
  */
 
+import { HbError } from "../errors.ts";
 import type { ContainerFlags } from "../options.ts";
 import { capabilitySets, chooseCapabilities } from "./capabilities.ts";
 import { maskedPaths, ociVersion, readonlyPaths } from "./defaults.ts";
@@ -144,6 +145,12 @@ function chooseSeccomp(
 ): Pick<Linux, "seccomp"> {
   if (asked === "unconfined" || (asked === undefined && options.privileged)) return {};
   const { architecture, kernel } = facts;
-  const profile = asked === undefined ? {} : { profile: facts.readText(asked) };
-  return { seccomp: seccomp({ ...profile, capabilities, architecture, kernel }) };
+  const request = { capabilities, architecture, kernel };
+  if (asked === undefined) return { seccomp: seccomp(request) };
+  const profile = facts.readText(asked);
+  try {
+    return { seccomp: seccomp({ ...request, profile }) };
+  } catch (error) {
+    throw new HbError(`Cannot use --security-opt "seccomp=${asked}"`, { cause: error });
+  }
 }
