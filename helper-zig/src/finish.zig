@@ -10,9 +10,9 @@ const report = @import("report.zig");
 const names = @import("names.zig");
 const whiteout = @import("whiteout.zig");
 const pending = @import("pending.zig");
-const unpack = @import("unpack.zig");
+const layer_module = @import("layer.zig");
 const tree = @import("tree.zig");
-const Layer = unpack.Layer;
+const Layer = layer_module.Layer;
 
 /// Completes the layer; `staging` is the directory that gets the pending file.
 pub fn run(layer: *Layer, staging: sys.Fd) report.Error!void {
@@ -37,15 +37,15 @@ fn makeLinks(layer: *Layer) report.Error!void {
         const parts = .{ dir, separator, link.name };
         const arena = layer.arena.allocator();
         const path = std.fmt.allocPrint(arena, "{s}{s}{s}", parts) catch
-            return unpack.outOfMemory();
+            return layer_module.outOfMemory();
         const place: tree.Place = .{ .dir = link.dir, .name = link.name };
         if (try layer.linkInLayer(place, path, link.target)) continue;
-        layer.pending.link(path, link.target) catch return unpack.outOfMemory();
+        layer.pending.link(path, link.target) catch return layer_module.outOfMemory();
     }
 }
 
 /// Whether a later entry took the link's name.
-fn isThere(layer: *Layer, link: unpack.Waiting) report.Error!bool {
+fn isThere(layer: *Layer, link: layer_module.Waiting) report.Error!bool {
     const dir = try layer.tree.fdOf(link.dir);
     return switch (sys.statat(dir, link.name, std.os.linux.AT.SYMLINK_NOFOLLOW)) {
         .ok => true,
@@ -81,7 +81,7 @@ fn hideBelowRoot(layer: *Layer) report.Error!void {
         layer.tree.at(child).is_opaque = true;
         layer.tree.at(child).is_replacement = true;
     }
-    layer.pending.opaqueRoot() catch return unpack.outOfMemory();
+    layer.pending.opaqueRoot() catch return layer_module.outOfMemory();
 }
 
 /// Directories the layer does not describe are as lower layers have them, unless hidden from those.
@@ -98,7 +98,7 @@ fn listImplied(layer: *Layer) report.Error!void {
         const path = layer.tree.pathOf(@fromBackingInt(@intCast(index)), &buffer) catch {
             return report.fail("unpack {s}: path too long", .{node.name});
         };
-        layer.pending.directory(path) catch return unpack.outOfMemory();
+        layer.pending.directory(path) catch return layer_module.outOfMemory();
     }
 }
 

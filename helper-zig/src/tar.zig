@@ -12,6 +12,7 @@ const header = @import("tar_header.zig");
 const pax = @import("pax.zig");
 const sparse = @import("sparse.zig");
 const input = @import("input.zig");
+const extended = @import("tar_extended.zig");
 
 const Allocator = std.mem.Allocator;
 
@@ -22,20 +23,16 @@ pub const path_bytes_max = 4095;
 /// One PAX 1.0 sparse map line: a 64-bit decimal and room to spare.
 const sparse_line_bytes_max = 24;
 
-pub const Error = input.Error || pax.Error || sparse.Error || error{
+pub const Error = input.Error || extended.Error || error{
     BadChecksum,
-    BadNumber,
-    BadName,
-    TooLong,
     UnknownKind,
     LoneZeroBlock,
-    OutOfMemory,
 };
 
 pub const Time = pax.Time;
 pub const Extent = sparse.Extent;
 pub const Kind = enum { file, hardlink, symlink, char, block, dir, fifo };
-pub const Xattr = struct { name: []const u8, value: []const u8 };
+pub const Xattr = extended.Xattr;
 
 /// One member. Slices are good until the next call of `next`.
 pub const Entry = struct {
@@ -72,23 +69,6 @@ pub fn words(err: Error) []const u8 {
     };
 }
 
-/// What extended headers say about the entry they precede.
-const Extended = struct {
-    path: ?[]const u8 = null,
-    link: ?[]const u8 = null,
-    size: ?u64 = null,
-    uid: ?u32 = null,
-    gid: ?u32 = null,
-    mtime: ?Time = null,
-    sparse_major: u64 = 0,
-    sparse_minor: u64 = 0,
-    sparse_name: ?[]const u8 = null,
-    sparse_size: ?u64 = null,
-    /// An offset of PAX 0.0 that waits for its size.
-    sparse_offset: ?u64 = null,
-    has_map: bool = false,
-};
-
 /// A tar stream over `Source` (see input.zig).
 pub fn Reader(comptime Source: type) type {
     return struct {
@@ -102,16 +82,14 @@ pub fn Reader(comptime Source: type) type {
         padding: u64 = 0,
         /// Extended headers were read whose entry is still to come.
         announced: bool = false,
-        local: Extended = .{},
-        global: Extended = .{},
+        local: extended.Extended = .{},
+        global: extended.Extended = .{},
         long_path: ?[]const u8 = null,
         long_link: ?[]const u8 = null,
         pax_bytes: std.ArrayList(u8) = .empty,
         path_bytes: std.ArrayList(u8) = .empty,
         link_bytes: std.ArrayList(u8) = .empty,
         joined_bytes: [path_bytes_max]u8 = undefined,
-        xattrs: std.ArrayList(Xattr) = .empty,
-        extents: sparse.Extents = .empty,
 
         pub fn init(source: Source, buffer: []u8, gpa: Allocator) Self {
             return .{ .in = .{ .source = source, .buffer = buffer }, .gpa = gpa };
@@ -121,8 +99,7 @@ pub fn Reader(comptime Source: type) type {
             self.pax_bytes.deinit(self.gpa);
             self.path_bytes.deinit(self.gpa);
             self.link_bytes.deinit(self.gpa);
-            self.xattrs.deinit(self.gpa);
-            self.extents.deinit(self.gpa);
+            self.local.deinit(self.gpa);
         }
 
         /// The next entry; null at the end, after which `in.drain` reads what trails.
@@ -164,11 +141,9 @@ pub fn Reader(comptime Source: type) type {
             self.remaining = 0;
             self.padding = 0;
             self.announced = false;
-            self.local = .{};
+            self.local.reset();
             self.long_path = null;
             self.long_link = null;
-            self.xattrs.clearRetainingCapacity();
-            self.extents.clearRetainingCapacity();
         }
 
         /// Two zero blocks end a tar; its plain end does too, as every tar reader allows.
@@ -219,11 +194,9 @@ pub fn Reader(comptime Source: type) type {
         }
 
         fn readLocal(self: *Self) Error!void {
-            self.local = .{};
-            self.xattrs.clearRetainingCapacity();
-            self.extents.clearRetainingCapacity();
+            self.local.reset();
             var records: pax.Records = .{ .rest = try self.readSpecial(&self.pax_bytes) };
-            while (try records.next()) |record| try self.applyRecord(record);
+            while (try records.next()) |record| try self.local.apply(self.gpa, record);
         }
 
         /// Owners and times only: a name, a size or a map for all files can not be meant.
@@ -233,65 +206,9 @@ pub fn Reader(comptime Source: type) type {
             defer scratch.deinit(self.gpa);
 
             var records: pax.Records = .{ .rest = try self.readSpecial(&scratch) };
-            while (try records.next()) |record| _ = try setCommon(&self.global, record);
+            while (try records.next()) |record| _ = try self.global.applyCommon(record);
             // It may be the last thing of a tar.
             self.announced = announced;
-        }
-
-        fn applyRecord(self: *Self, record: pax.Record) Error!void {
-            const at = &self.local;
-            const key = record.key;
-            if (try setCommon(at, record)) return;
-            if (std.mem.eql(u8, key, "path")) {
-                at.path = try nameOrNull(record.value);
-            } else if (std.mem.eql(u8, key, "linkpath")) {
-                at.link = try nameOrNull(record.value);
-            } else if (std.mem.eql(u8, key, "size")) {
-                at.size = if (record.value.len == 0) null else try pax.decimal(record.value);
-            } else if (std.mem.cutPrefix(u8, key, "SCHILY.xattr.")) |name| {
-                try self.setXattr(.{ .name = name, .value = record.value });
-            } else if (std.mem.cutPrefix(u8, key, "GNU.sparse.")) |name| {
-                try self.applySparse(name, record.value);
-            }
-        }
-
-        /// The last record of a name stands.
-        fn setXattr(self: *Self, xattr: Xattr) Error!void {
-            if (xattr.name.len == 0 or std.mem.findScalar(u8, xattr.name, 0) != null) {
-                return error.BadPax;
-            }
-            for (self.xattrs.items) |*known| if (std.mem.eql(u8, known.name, xattr.name)) {
-                known.* = xattr;
-                return;
-            };
-            if (self.xattrs.items.len >= xattrs_max) return error.TooLong;
-            try self.xattrs.append(self.gpa, xattr);
-        }
-
-        fn applySparse(self: *Self, name: []const u8, value: []const u8) Error!void {
-            const at = &self.local;
-            if (std.mem.eql(u8, name, "major")) {
-                at.sparse_major = try sparse.decimal(value);
-            } else if (std.mem.eql(u8, name, "minor")) {
-                at.sparse_minor = try sparse.decimal(value);
-            } else if (std.mem.eql(u8, name, "name")) {
-                at.sparse_name = try nameOrNull(value);
-            } else if (std.mem.eql(u8, name, "size") or std.mem.eql(u8, name, "realsize")) {
-                at.sparse_size = try sparse.decimal(value);
-            } else if (std.mem.eql(u8, name, "map")) {
-                try sparse.fromMap(&self.extents, self.gpa, value);
-                at.has_map = true;
-            } else if (std.mem.eql(u8, name, "numblocks")) {
-                self.extents.clearRetainingCapacity();
-                at.has_map = true;
-            } else if (std.mem.eql(u8, name, "offset")) {
-                at.sparse_offset = try sparse.decimal(value);
-            } else if (std.mem.eql(u8, name, "numbytes")) {
-                const offset = at.sparse_offset orelse return error.BadSparse;
-                at.sparse_offset = null;
-                const extent: Extent = .{ .offset = offset, .size = try sparse.decimal(value) };
-                try sparse.append(&self.extents, self.gpa, extent);
-            }
         }
 
         /// The entry whose header is in `block`, with what was announced for it.
@@ -350,7 +267,7 @@ pub fn Reader(comptime Source: type) type {
                 try owner(header.bytes(&self.block, header.gid_field));
             out.mtime = self.local.mtime orelse self.global.mtime orelse
                 .{ .sec = try header.number(header.bytes(&self.block, header.mtime_field)) };
-            out.xattrs = self.xattrs.items;
+            out.xattrs = self.local.xattrs.items;
             if (out.kind != .char and out.kind != .block) return;
             if (!header.hasDevice(&self.block)) return;
             out.major = try deviceNumber(header.bytes(&self.block, header.major_field), 1 << 12);
@@ -372,8 +289,8 @@ pub fn Reader(comptime Source: type) type {
                 return;
             }
             const sizes: sparse.Sizes = .{ .real = out.size, .stored = self.remaining };
-            try sparse.validate(self.extents.items, sizes);
-            out.extents = self.extents.items;
+            try sparse.validate(self.local.extents.items, sizes);
+            out.extents = self.local.extents.items;
         }
 
         /// Old GNU: four extents in the header, more in blocks that follow it.
@@ -383,23 +300,23 @@ pub fn Reader(comptime Source: type) type {
             );
             if (real < 0) return error.BadNumber;
             out.size = @intCast(real);
-            self.extents.clearRetainingCapacity();
-            try sparse.fromBlock(&self.extents, self.gpa, &self.block, header.sparse_in_header);
+            self.local.extents.clearRetainingCapacity();
+            try sparse.fromBlock(&self.local.extents, self.gpa, &self.block, header.sparse_in_header);
             var more = self.block[header.sparse_in_header.extended_at] != 0;
             while (more) {
                 const block = try self.in.block() orelse return error.Truncated;
-                const known = self.extents.items.len;
+                const known = self.local.extents.items.len;
                 const area = header.sparse_in_extension;
-                try sparse.fromBlock(&self.extents, self.gpa, block, area);
+                try sparse.fromBlock(&self.local.extents, self.gpa, block, area);
                 // A block without extents would let a stream go on for ever.
-                if (self.extents.items.len == known) return error.BadSparse;
+                if (self.local.extents.items.len == known) return error.BadSparse;
                 more = block[area.extended_at] != 0;
             }
         }
 
         /// PAX 1.0: decimals in lines at the head of the body, padded to a block.
         fn readMapInBody(self: *Self) Error!void {
-            self.extents.clearRetainingCapacity();
+            self.local.extents.clearRetainingCapacity();
             var used: u64 = 0;
             const count = try self.mapLine(&used);
             if (count > sparse.extents_max) return error.BadSparse;
@@ -407,7 +324,7 @@ pub fn Reader(comptime Source: type) type {
                 const offset = try self.mapLine(&used);
                 const size = try self.mapLine(&used);
                 const extent: Extent = .{ .offset = offset, .size = size };
-                try sparse.append(&self.extents, self.gpa, extent);
+                try sparse.append(&self.local.extents, self.gpa, extent);
             }
             const gap = paddingOf(used);
             if (gap > self.remaining) return error.BadSparse;
@@ -428,42 +345,14 @@ pub fn Reader(comptime Source: type) type {
     };
 }
 
-/// More attributes than a file can carry: the kernel lists at most 64 KiB of names.
-const xattrs_max = 1024;
-
 fn paddingOf(size: u64) u64 {
     return (header.block_bytes - size % header.block_bytes) % header.block_bytes;
-}
-
-/// Records that mean the same for one entry and for all. An empty value takes back what was said.
-fn setCommon(at: *Extended, record: pax.Record) Error!bool {
-    const blank = record.value.len == 0;
-    if (std.mem.eql(u8, record.key, "uid")) {
-        at.uid = if (blank) null else try ownerOf(try pax.decimal(record.value));
-    } else if (std.mem.eql(u8, record.key, "gid")) {
-        at.gid = if (blank) null else try ownerOf(try pax.decimal(record.value));
-    } else if (std.mem.eql(u8, record.key, "mtime")) {
-        at.mtime = if (blank) null else try pax.time(record.value);
-    } else return false;
-    return true;
-}
-
-fn nameOrNull(value: []const u8) Error!?[]const u8 {
-    if (value.len == 0) return null;
-    if (std.mem.findScalar(u8, value, 0) != null) return error.BadName;
-    return value;
 }
 
 fn owner(field: []const u8) Error!u32 {
     const id = try header.number(field);
     if (id < 0) return error.BadNumber;
-    return ownerOf(@intCast(id));
-}
-
-/// The highest 32-bit id means "unchanged" to chown(2), so it is none.
-fn ownerOf(id: u64) Error!u32 {
-    if (id >= std.math.maxInt(u32)) return error.BadNumber;
-    return @intCast(id);
+    return extended.ownerOf(@intCast(id));
 }
 
 fn deviceNumber(field: []const u8, limit: i64) Error!u32 {
