@@ -113,35 +113,38 @@ pub fn verifyCwdIsInside(process: plan.Process) report.Error!void {
         return report.fail("the working directory {s} is outside the container", .{process.cwd});
 }
 
-/// Marks everything above standard error to end with exec: what hb's caller left open too.
-pub fn closeInherited() report.Error!void {
-    const close_range_cloexec: u32 = 4;
-    const first: u32 = 3;
-    const last: u32 = std.math.maxInt(u32);
-    const marked = sys.call(void, .close_range, .{ first, last, close_range_cloexec });
-    if (marked == .err and (marked.err == .INVAL or marked.err == .NOSYS)) return markEach();
-    return report.check(marked, "close inherited descriptors", .{});
+/// Closes everything above standard error but the two given, whoever opened it. Before the working
+/// directory is entered and the program found: either path may lead through /proc/self/fd, and a
+/// directory of the host's that is open there is a way out, CLOEXEC or not (CVE-2024-21626).
+pub fn closeAllBut(keep: [2]sys.Fd) report.Error!void {
+    const low = @min(keep[0], keep[1]);
+    const high = @max(keep[0], keep[1]);
+    try closeRange(3, low - 1);
+    try closeRange(low + 1, high - 1);
+    try closeRange(high + 1, std.math.maxInt(sys.Fd));
 }
 
-/// Before Linux 5.11 (5.9 for the call itself): one by one, as far as descriptors can go.
-fn markEach() report.Error!void {
-    const limits = struct {
-        var own: extern struct { soft: u64, hard: u64 } = undefined;
-    };
+fn closeRange(first: sys.Fd, last: sys.Fd) report.Error!void {
+    if (first > last) return;
+    const flags: u32 = 0;
+    const closed = sys.call(void, .close_range, .{ first, last, flags });
+    if (closed == .err and closed.err == .NOSYS) return closeEach(first, last);
+    return report.check(closed, "close inherited descriptors", .{});
+}
+
+/// Before Linux 5.9: one by one, as far as descriptors can go.
+fn closeEach(first: sys.Fd, last: sys.Fd) report.Error!void {
     const nofile: u32 = 7;
+    var own: extern struct { soft: u64, hard: u64 } = undefined;
     try report.check(
-        sys.call(void, .prlimit64, .{ @as(i32, 0), nofile, null, &limits.own }),
+        sys.call(void, .prlimit64, .{ @as(sys.Pid, 0), nofile, null, &own }),
         "read RLIMIT_NOFILE",
         .{},
     );
-    // A descriptor opened under a higher limit stays: that limit was at most the hard one.
-    var fd: sys.Fd = 3;
-    while (fd < @min(limits.own.hard, 1 << 20)) : (fd += 1) {
-        const cloexec: usize = 1;
-        const marked = sys.call(void, .fcntl, .{ fd, linux.F.SETFD, cloexec });
-        if (marked == .err and marked.err != .BADF)
-            try report.check(marked, "close descriptor {d}", .{fd});
-    }
+    // What was opened under a limit since lowered is below the hard one still.
+    const end: sys.Fd = @intCast(@min(own.hard, 1 << 20));
+    var fd = first;
+    while (fd <= @min(last, end)) : (fd += 1) sys.close(fd);
 }
 
 /// Becomes the payload; on failure says why and gives the exit status.

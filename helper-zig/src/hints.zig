@@ -1,14 +1,20 @@
-//! (step, errno) -> words and advice. Data only: the one place that knows why a kernel says no.
+//! (step, errno) -> words and advice. The one place that knows why a kernel says no: a table, some
+//! of whose rows hold only where a switch of the machine has a certain value.
 
 const std = @import("std");
 const sys = @import("sys.zig");
 
 const Hint = struct {
-    /// A word of the failed step, as report.check names it.
+    /// How the failed step begins, as report.check names it.
     step: []const u8,
-    errno: sys.E,
+    /// Null: whatever the errno.
+    errno: ?sys.E,
+    /// A switch of this machine that must have this value for the advice to hold.
+    when: ?Switch = null,
     advice: []const u8,
 };
+
+const Switch = struct { path: [*:0]const u8, value: u32 };
 
 const table = [_]Hint{
     .{
@@ -26,18 +32,81 @@ const table = [_]Hint{
         .errno = .NOSYS,
         .advice = without_seccomp,
     },
+    .{
+        .step = "create a user namespace",
+        .errno = null,
+        .when = .{ .path = "/proc/sys/user/max_user_namespaces", .value = 0 },
+        .advice = "none are allowed on this machine: as root, sysctl -w " ++
+            "user.max_user_namespaces=15000",
+    },
+    .{
+        .step = "create a user namespace",
+        .errno = null,
+        .when = .{ .path = "/proc/sys/kernel/unprivileged_userns_clone", .value = 0 },
+        .advice = "ordinary users may not make any on this machine: as root, sysctl -w " ++
+            "kernel.unprivileged_userns_clone=1",
+    },
+    .{
+        .step = "create a user namespace",
+        .errno = .PERM,
+        .advice = "a seccomp filter or security module forbids it; inside another container, " ++
+            "nested user namespaces must be allowed there",
+    },
+    .{
+        .step = "create the container's namespaces",
+        .errno = .PERM,
+        .advice = "root without CAP_SYS_ADMIN cannot; inside another container, give that one " ++
+            "CAP_SYS_ADMIN or run hb as an ordinary user",
+    },
+    apparmor("drop supplementary groups", .PERM),
+    apparmor("set the hostname", .PERM),
+    apparmor("bring up the loopback interface", .PERM),
+    apparmor("make the mounts private", .PERM),
+    apparmor("make the mounts private", .ACCES),
 };
 
 /// CONFIG_SECCOMP_FILTER is missing; to go on without must be the user's word.
 const without_seccomp =
     "this kernel has no seccomp filters; --security-opt seccomp=unconfined does without";
 
+/// Ubuntu's AppArmor lets the namespace be made and refuses the first thing that takes a right.
+fn apparmor(step: []const u8, errno: sys.E) Hint {
+    return .{
+        .step = step,
+        .errno = errno,
+        .when = .{
+            .path = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            .value = 1,
+        },
+        .advice = "AppArmor takes all rights away in user namespaces: as root, sysctl -w " ++
+            "kernel.apparmor_restrict_unprivileged_userns=0, or give hb a profile with userns",
+    };
+}
+
 /// What to do about `errno` in the step `what`, if anything is known.
 pub fn advice(what: []const u8, errno: sys.E) ?[]const u8 {
     for (table) |hint| {
-        if (hint.errno == errno and std.mem.startsWith(u8, what, hint.step)) return hint.advice;
+        if (hint.errno) |wanted| if (wanted != errno) continue;
+        if (!std.mem.startsWith(u8, what, hint.step)) continue;
+        if (hint.when) |when| if (readNumber(when.path) != when.value) continue;
+        return hint.advice;
     }
     return null;
+}
+
+fn readNumber(path: [*:0]const u8) ?u32 {
+    const fd = switch (sys.openat(sys.cwd, path, .{}, 0)) {
+        .ok => |fd| fd,
+        .err => return null,
+    };
+    defer sys.close(fd);
+
+    var buffer: [16]u8 = undefined;
+    const length = switch (sys.read(fd, &buffer)) {
+        .ok => |n| n,
+        .err => return null,
+    };
+    return std.fmt.parseInt(u32, std.mem.trim(u8, buffer[0..length], " \n"), 10) catch null;
 }
 
 /// An errno in words, as strerror(3) has them; its symbol where we have none.

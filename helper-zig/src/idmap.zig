@@ -32,11 +32,12 @@ pub const Pending = struct {
     gid: ?spawn.Child = null,
 
     pub fn finish(pending: Pending) report.Error!void {
-        // Both are waited for before either failure counts: no child is left behind.
-        const uid = if (pending.uid) |child| child.finish() else {};
-        const gid = if (pending.gid) |child| child.finish() else {};
-        try uid;
-        try gid;
+        if (pending.uid) |child| child.finish() catch |err| {
+            // The same cause as a rule; one line is enough.
+            if (pending.gid) |other| other.abandon();
+            return err;
+        };
+        if (pending.gid) |child| try child.finish();
     }
 };
 
@@ -47,10 +48,8 @@ pub fn start(pid: sys.Pid, maps: Maps) report.Error!Pending {
         return .{};
     };
     const uid = try startTool(tools.newuidmap, pid, maps.uid);
-    const gid = startTool(tools.newgidmap, pid, maps.gid) catch |err| {
-        try uid.finish();
-        return err;
-    };
+    errdefer uid.abandon();
+    const gid = try startTool(tools.newgidmap, pid, maps.gid);
     return .{ .uid = uid, .gid = gid };
 }
 

@@ -21,33 +21,13 @@ pub fn cloneFlags(wanted: plan.Linux) usize {
     return flags;
 }
 
-/// Says why the namespaces could not be made, with the switch that forbids it where one is found.
+/// Says why the namespaces could not be made; hints.zig knows the switches that forbid it.
 pub fn sayWhy(errno: sys.E, wanted: plan.Linux) report.Error {
-    if (!wanted.has(.user)) {
-        if (errno == .PERM) return report.fail(
-            "create the container's namespaces: operation not permitted; " ++
-                "root without CAP_SYS_ADMIN needs a user namespace",
-            .{},
-        );
+    if (wanted.has(.user)) {
+        report.failErrno(errno, "create a user namespace", .{});
+    } else {
         report.failErrno(errno, "create the container's namespaces", .{});
-        return error.Reported;
     }
-    if (readNumber("/proc/sys/user/max_user_namespaces") == 0) return report.fail(
-        "create a user namespace: none are allowed on this machine; " ++
-            "as root: sysctl -w user.max_user_namespaces=15000",
-        .{},
-    );
-    if (readNumber("/proc/sys/kernel/unprivileged_userns_clone") == 0) return report.fail(
-        "create a user namespace: not allowed for ordinary users on this machine; " ++
-            "as root: sysctl -w kernel.unprivileged_userns_clone=1",
-        .{},
-    );
-    if (errno == .PERM) return report.fail(
-        "create a user namespace: operation not permitted; a seccomp filter or security module " ++
-            "forbids it (inside another container: allow nested user namespaces there)",
-        .{},
-    );
-    report.failErrno(errno, "create a user namespace", .{});
     return error.Reported;
 }
 
@@ -57,26 +37,6 @@ pub fn openUser(pid: sys.Pid) report.Error!sys.Fd {
     // proven: a pid has ten digits at most.
     _ = std.fmt.bufPrint(&path, "/proc/{d}/ns/user", .{pid}) catch unreachable;
     return report.check(sys.openat(sys.cwd, &path, .{}, 0), "open the user namespace", .{});
-}
-
-/// Ubuntu's AppArmor lets the namespace be made and then refuses every right in it.
-pub fn apparmorRestricts() bool {
-    return readNumber("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1;
-}
-
-fn readNumber(path: [*:0]const u8) ?u32 {
-    const fd = switch (sys.openat(sys.cwd, path, .{}, 0)) {
-        .ok => |fd| fd,
-        .err => return null,
-    };
-    defer sys.close(fd);
-
-    var buffer: [16]u8 = undefined;
-    const length = switch (sys.read(fd, &buffer)) {
-        .ok => |n| n,
-        .err => return null,
-    };
-    return std.fmt.parseInt(u32, std.mem.trim(u8, buffer[0..length], " \n"), 10) catch null;
 }
 
 /// Names the container, when it has a UTS namespace of its own.

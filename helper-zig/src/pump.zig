@@ -5,6 +5,7 @@
 const std = @import("std");
 const linux = std.os.linux;
 const sys = @import("sys.zig");
+const report = @import("report.zig");
 
 /// One end of a pump.
 pub const End = struct {
@@ -82,12 +83,19 @@ pub const Pump = struct {
         const some = if (pump.to.nonblocking) all else all[0..@min(all.len, blocking_write_max)];
         switch (sys.write(pump.to.fd, some)) {
             .ok => |length| pump.begin += length,
-            .err => |e| if (e != .AGAIN) pump.close(),
+            .err => |e| if (e != .AGAIN) pump.giveUp(e),
         }
         if (pump.begin < pump.end) return;
         pump.begin = 0;
         pump.end = 0;
         if (pump.from.fd < 0) pump.closeTo();
+    }
+
+    fn giveUp(pump: *Pump, errno: sys.E) void {
+        pump.close();
+        // A reader or terminal that has gone away knows it; a full disk is news.
+        if (errno == .PIPE or errno == .IO) return;
+        report.failErrno(errno, "pass on the container's output", .{});
     }
 
     pub fn close(pump: *Pump) void {

@@ -61,6 +61,7 @@ fn parent(it: *const plan.Plan, arena: std.mem.Allocator) report.Error!u8 {
     sys.umask(0o022); // hb's own may be anything, and what is made here is the container's
     try stdio.fillGaps(); // before anything is opened, or it would become a standard stream
     signals.ignore(.PIPE); // a reader that goes away is an errno of its pump, not our end
+    signals.ignore(.XFSZ); // and so is a file that has grown to its limit
     signals.block(supervise.forwarded); // from now on signals wait for the loop
     const signal_fd = try report.check(
         signals.descriptor(supervise.forwarded),
@@ -197,7 +198,7 @@ fn child(
     } else {
         try stdio.connect(streams, identity.uid); // chown: while still root
     }
-    try exec.closeInherited(); // nothing above 2 survives exec, whoever opened it
+    try exec.closeAllBut(.{ report.fd, peer.fd }); // a directory left open is a way out, below too
     const entered = try exec.tryEnterCwd(it.process); // as root first
     try capabilities.dropBounding(it.process); // needs CAP_SETPCAP
     const gid_is_single = if (maps) |m| m.isSingle() else false;

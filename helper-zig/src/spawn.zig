@@ -15,6 +15,14 @@ pub const Child = struct {
     pidfd: sys.Fd,
     output: sys.Fd,
 
+    /// Waits for a program whose outcome no longer matters.
+    pub fn abandon(child: Child) void {
+        defer sys.close(child.pidfd);
+        // Without a reader it cannot be held up by what it has to say.
+        sys.close(child.output);
+        _ = sys.wait(child.pidfd);
+    }
+
     /// Waits for the program to end well, or fails with what it printed last.
     pub fn finish(child: Child) report.Error!void {
         defer sys.close(child.pidfd);

@@ -107,8 +107,10 @@ pub const Supervisor = struct {
 
     fn take(self: *Supervisor, signal: u8) void {
         switch (@as(signals.Signal, @fromBackingInt(@intCast(signal)))) {
-            .WINCH => if (self.master >= 0) terminal.copySize(self.master) else self.forward(signal),
             .TSTP => self.stop(),
+            .WINCH => if (self.master >= 0) {
+                terminal.copySize(self.master);
+            } else self.forward(signal),
             else => self.forward(signal),
         }
     }
