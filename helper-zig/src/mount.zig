@@ -94,11 +94,21 @@ pub fn attach(it: Attachment) report.Error!void {
 }
 
 fn put(it: Attachment) report.Error!void {
+    const moved = sysmount.moveMount(it.mount, it.target);
+    if (moved == .err and isDirectory(it.mount) != isDirectory(it.target)) return report.fail(
+        "mount {s} on {s}: one is a directory, the other is not",
+        .{ it.source, it.destination },
+    );
     return report.check(
-        sysmount.moveMount(it.mount, it.target),
+        moved,
         "mount {s} on {s}",
         .{ it.source, it.destination },
     );
+}
+
+fn isDirectory(fd: sys.Fd) bool {
+    const stat = sys.fstat(fd);
+    return stat == .ok and stat.ok.kind() == linux.S.IFDIR;
 }
 
 /// Where mount_setattr is missing: mount(2)'s remount, which replaces the flags and so must repeat
