@@ -5,10 +5,10 @@
  *   bun build.ts                      dist/hb for this machine
  *   bun build.ts --demo               the same, then `dist/hb run hello`
  *   bun build.ts --embed              the first two steps only: what tests and type checks need
- *   bun build.ts --target linux-x64   a release (linux-arm64, linux-x64-musl, linux-arm64-musl, all)
+ *   bun build.ts --target NAME        a release: linux-x64, linux-arm64, both with -musl, or all
  *
- * It starts on a machine that has only Bun (or npx), and python3 with pip where Zig is missing, so it
- * uses nothing but Bun's built-ins; dependencies and Zig are fetched by their own checked installers.
+ * It starts on a machine that has only Bun (or npx), and python3 with pip where Zig is missing, so
+ * it uses nothing but Bun's built-ins; dependencies and Zig come by their own checked installers.
  */
 
 import { createHash } from "node:crypto";
@@ -125,7 +125,7 @@ export function findZig(): string {
   return wheelZig;
 }
 
-/** Step 1: the helper's programs for one CPU, compiled again only when a source or a flag changed. */
+/** Step 1: the helper's programs for one CPU, compiled again when a source or a flag changed. */
 function compileHelper(arch: Architecture): string {
   const sources = join(root, "helper-zig", "src");
   const triple = arch === "x64" ? "x86_64-linux-none" : "aarch64-linux-none";

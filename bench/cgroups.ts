@@ -1,6 +1,6 @@
 /**
  * crun refuses machines that have some controllers in cgroup v1 and some in v2 ("hybrid"). For the
- * bench's time the latter move to v1 mounts of the workspace; the kernel gives them back when these go.
+ * bench's time the latter move to v1 mounts of the workspace; the kernel gives them back after.
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from "node:fs";

@@ -2,7 +2,7 @@
  * A file system for the bench alone: ext4 with a journal, in a sparse file.
  *
  * Rows make and remove hundreds of thousands of files, and how fast the next ones are made must not
- * depend on that. On an ext4 without journal it does: find_inode_bit() steps over every inode deleted
+ * depend on that. On an ext4 without journal it does: find_inode_bit() steps over inodes deleted
  * in the last minutes (fs/ext4/ialloc.c, recently_deleted()), which was seen to make `tar -x` eight
  * times slower. It also keeps whatever else the machine writes out of our journal.
  */
@@ -12,7 +12,7 @@ import { closeSync, ftruncateSync, openSync, rmSync } from "node:fs";
 /** Room for the stores of everybody at once; the file takes only what is written. */
 const diskBytes = 24 * 2 ** 30;
 
-/** Mounts a new file system on `directory`; what unmounts it, or nothing where that is not possible. */
+/** Mounts a new file system on `directory`; what unmounts it, or nothing where that cannot be. */
 export function mountDisk(directory: string): (() => void) | undefined {
   if (process.getuid?.() !== 0 || Bun.which("mkfs.ext4") === null) return undefined;
   const image = `${directory}.img`;

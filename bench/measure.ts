@@ -1,7 +1,7 @@
 /**
  * Turns of contenders, interleaved, and what their figures say.
  *
- * Rounds go A, B, C, A, B, C… so that whatever else the machine does hits all alike. A contender that
+ * Rounds go A, B, C, A, B, C… so that whatever else the machine does hits all alike. One that
  * fails leaves the row with its reason; the others go on.
  */
 

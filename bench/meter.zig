@@ -3,7 +3,7 @@
 //!   spend [--as UID:GID] [--report FILE] PROGRAM ARG…   run it; write what it cost as JSON
 //!   clock                                               CLOCK_MONOTONIC now, in ns
 //!   getppid COUNT                                       that many system calls: wall ns, cpu ns
-//!   files DIR COUNT                                     create, stat, read, unlink: wall ns, cpu ns
+//!   files DIR COUNT                                     create, stat, read, unlink: wall, cpu ns
 //!   stay                                                say "ready", then wait for a signal
 //!
 //! A stop watch of its own because a small process forks in no time, whereas the bench's runtime
@@ -60,7 +60,8 @@ fn spend(args: Argv, env: [*:null]const ?[*:0]const u8) u8 {
     _ = linux.prctl(@backingInt(linux.PR.SET_CHILD_SUBREAPER), 1, 0, 0, 0);
     var report_fd: i32 = 1;
     if (spending.report) |path| {
-        const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .TRUNC = true, .CLOEXEC = true };
+        const flags: linux.O =
+            .{ .ACCMODE = .WRONLY, .CREAT = true, .TRUNC = true, .CLOEXEC = true };
         const rc = linux.open(path, flags, 0o600);
         if (linux.errno(rc) != .SUCCESS) return die("cannot write the report", rc);
         report_fd = @intCast(rc);

@@ -132,7 +132,7 @@ export class Workspace {
     };
   }
 
-  /** What a command printed; unlike `spend` it does not wait for what the command leaves running. */
+  /** What a command printed; unlike `spend`, not waiting for what it leaves running. */
   async outputOf(command: Command): Promise<string> {
     const child = this.start(command);
     const stdout = await new Response(child.stdout).text();

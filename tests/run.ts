@@ -3,7 +3,7 @@
  *
  *   bun run test                  all of it
  *   bun run test e2e/run          the stage `e2e`, only files whose path has e2e/run
- *   bun run test --must-work      a test that cannot run here is a failure (also HB_TEST_MUST_WORK=1)
+ *   bun run test --must-work      what cannot run here is a failure (HB_TEST_MUST_WORK=1)
  *
  * As root the end-to-end tests run twice, as root and as an ordinary user made for it; otherwise
  * once. Only Bun's built-ins are used before the dependencies are there.

@@ -13,7 +13,7 @@ const functionLinesMax = 70;
 const fileLinesMax = 450;
 
 /** Lists and tables, which are not read from top to bottom. */
-const longFiles = ["helper-zig/src/sys.zig"];
+const longFiles = ["helper-zig/src/sys.zig", "tests/probe/probe.zig"];
 
 /** A part of src/ and the parts it may import; packages are named as they are imported. */
 const imports: Readonly<Record<string, readonly string[]>> = {
@@ -132,7 +132,7 @@ describe("imports", () => {
   test("every file is used by another", () => {
     const used = new Set([...typescript, ...zig].flatMap(importsOf));
     const roots =
-      /^(src\/main|helper-zig\/src\/(main|hello|fuzz)|bench\/(run|meter)|build)\.(ts|zig)$/;
+      /^(src\/main|helper-zig\/src\/(main|hello|fuzz|\w+_test)|bench\/(run|meter)|build)\.(ts|zig)$/;
     const scripts = /^tests\/(run|.*\/(run|main)|probe\/probe)\.(ts|zig)$|\.test\.ts$|\.d\.ts$/;
     const unused = [...typescript, ...zig]
       .map(({ path }) => path)
@@ -157,7 +157,7 @@ describe("sizes", () => {
   });
 
   test(`no file is longer than ${fileLinesMax} lines`, () => {
-    const long = [...typescript, ...zig].filter(({ lines }) => lines.length > fileLinesMax);
+    const long = [...typescript, ...zig].filter((file) => codeLines(file) > fileLinesMax);
     expect(long.map(({ path }) => path).filter((path) => !longFiles.includes(path))).toEqual([]);
   });
 
@@ -165,6 +165,12 @@ describe("sizes", () => {
     expect([...typescript, ...zig].flatMap(longFunctions)).toEqual([]);
   });
 });
+
+/** Zig keeps its tests, last, in the file they are of. */
+function codeLines({ path, lines }: Source): number {
+  const firstTest = lines.findIndex((line) => line.startsWith('test "'));
+  return path.endsWith(".zig") && firstTest >= 0 ? firstTest : lines.length;
+}
 
 /** Formatted code: a function ends at the first `}` that stands as far in as it began. */
 function longFunctions({ path, lines }: Source): string[] {
@@ -205,7 +211,7 @@ describe("calls that belong to one place", () => {
     const broken = zig.flatMap(({ path, lines }) =>
       lines.flatMap((line, at) => {
         if (!/\bcatch unreachable\b/.test(line)) return [];
-        const near = `${lines[at - 1]}${line}`;
+        const near = lines.slice(Math.max(0, at - 3), at + 1).join("");
         return near.includes("// proven:") ? [] : [`${path}:${at + 1}`];
       }),
     );
@@ -234,7 +240,9 @@ describe("words", () => {
   });
 
   test("every file opens with what it is", () => {
-    const files = [...typescript, ...zig].filter(({ path }) => !path.endsWith(".d.ts"));
+    const files = [...typescript, ...zig].filter(
+      ({ path }) => !path.endsWith(".d.ts") && !/^src\/.*\.test\.ts$/.test(path),
+    );
     const silent = files.filter(({ lines: [first = ""] }) => !/^(\/\*\*|\/\/!|#!)/.test(first));
     expect(silent.map(({ path }) => path)).toEqual([]);
   });

@@ -90,7 +90,7 @@ describe("the store", () => {
 });
 
 describe("the caller's directory", () => {
-  test("configures nothing: .env, bunfig.toml, package.json and tsconfig.json are ignored", async () => {
+  test("configures nothing: .env, bunfig.toml and package.json are ignored", async () => {
     const folder = box.path("cloned");
     mkdirSync(folder);
     writeFileSync(`${folder}/evil.ts`, "console.log('EVIL'); process.exit(66);");

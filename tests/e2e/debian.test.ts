@@ -40,7 +40,8 @@ describe("debian", () => {
 
   test("set-user-ID programs work, and no_new_privs stops them", async () => {
     const script =
-      "cp /usr/bin/id /usr/bin/suid; chmod 4755 /usr/bin/suid; setpriv --reuid 1000 --clear-groups suid -u";
+      "cp /usr/bin/id /usr/bin/suid; chmod 4755 /usr/bin/suid; " +
+      "setpriv --reuid 1000 --clear-groups suid -u";
     expect(await box.output(debian, "bash", "-c", script)).toBe("0");
     const flags = ["--security-opt", "no-new-privileges"];
     expect(await box.output(...flags, debian, "bash", "-c", script)).toBe("1000");

@@ -1,4 +1,4 @@
-/** Pulls from a registry that misbehaves: hb recovers, or says one line and leaves nothing (H-23). */
+/** Pulls from a registry that misbehaves: hb recovers, or fails in one line, traceless (H-23). */
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";

@@ -11,7 +11,7 @@ function lines(text: string): string[] {
 }
 
 describe("-e and --env-file", () => {
-  test("-e sets a variable, replaces the image's, and passes the caller's by name alone", async () => {
+  test("-e sets a variable, over the image's, and passes the caller's by its name", async () => {
     const flags = ["-e", "A=1", "--env", "PATH=/bin", "-e", "OURS", "-e", "ABSENT"];
     const run = await box.hb(["run", "-q", ...flags, busybox, "env"], {
       env: { OURS: "from here" },
@@ -104,7 +104,7 @@ describe("-w, --entrypoint and names", () => {
     expect(await box.output("--entrypoint", "echo", busybox)).toBe("");
   });
 
-  test("-h names the machine inside: hostname, /etc/hostname, /etc/hosts and $HOSTNAME", async () => {
+  test("-h sets hostname, /etc/hostname, /etc/hosts and $HOSTNAME", async () => {
     const script = "hostname; cat /etc/hostname; echo $HOSTNAME; grep -c box.example /etc/hosts";
     const text = await box.output(
       "--network",
@@ -153,7 +153,7 @@ describe("-w, --entrypoint and names", () => {
 });
 
 describe("/etc/hosts and /etc/resolv.conf (H-13)", () => {
-  test("--add-host adds a line, host-gateway is refused or resolved, never kept as text", async () => {
+  test("--add-host adds lines to those that are always there", async () => {
     const hosts = await box.output(
       "--add-host",
       "db:10.1.2.3",

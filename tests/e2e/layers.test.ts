@@ -95,7 +95,8 @@ describe("entries", () => {
       { name: "late/x", data: "x" },
     ];
     const script =
-      "cd /; stat -c '%n %A %u:%g %Y' su sg sg/deep closed pipe late; stat -c %y sg/deep; readlink link";
+      "cd /; stat -c '%n %A %u:%g %Y' su sg sg/deep closed pipe late; " +
+      "stat -c %y sg/deep; readlink link";
     expect((await inLayers(script, entries)).split("\n")).toEqual([
       "su -rwsr-xr-x 0:0 1600000000",
       "sg drwxrws--- 3:4 1000000000",

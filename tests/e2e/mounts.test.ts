@@ -75,7 +75,7 @@ describe("-v", () => {
     },
   );
 
-  test("a volume's target is found inside the image, whatever links the image has (H-9)", async () => {
+  test("a volume's target is inside the image, whatever links the image has (H-9)", async () => {
     mkdirSync(box.path("outside"));
     writeFileSync(box.path("outside", "mine"), "untouched");
     const link = { name: "data", link: box.path("outside") };

@@ -109,7 +109,7 @@ describe("references", () => {
 });
 
 describe("platforms", () => {
-  test("an index: this machine's platform, attestations ignored, a variant on request (H-8)", async () => {
+  test("an index: this platform, no attestation, a variant on request (H-8)", async () => {
     const other = hostArchitecture === "amd64" ? "arm64" : "amd64";
     const manifest = async (architecture: string, variant?: string) => {
       const name = `${architecture}${variant ?? ""}`;

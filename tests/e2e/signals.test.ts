@@ -16,7 +16,7 @@ describe("signals to hb", () => {
   test.each(["INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "WINCH"] as const)(
     "SIG%s reaches the payload (H-15)",
     async (name) => {
-      const running = box.start(["run", busybox, "sh", "-c", reporter(name)]);
+      const running = box.start(["run", "-q", busybox, "sh", "-c", reporter(name)]);
       await running.until("ready");
       running.kill(`SIG${name}`);
       expect(await running.end()).toEqual({
@@ -79,7 +79,7 @@ describe("--init", () => {
 
 describe("kill -9 of hb", () => {
   test("kills the container, and the next command clears what it left (H-21)", async () => {
-    const running = box.start(["run", busybox, "sh", "-c", "echo ready; exec sleep 1000"]);
+    const running = box.start(["run", "-q", busybox, "sh", "-c", "echo ready; exec sleep 1000"]);
     await running.until("ready");
     expect(readdirSync(box.path("store", "containers"))).toHaveLength(1);
     running.kill("SIGKILL");
@@ -91,7 +91,7 @@ describe("kill -9 of hb", () => {
 
   test("also clears files that belong to subordinate ids (H-21)", async () => {
     const script = "mkdir -m 0 /tmp/d; chown 1000:1000 /tmp/d; echo ready; exec sleep 1000";
-    const running = box.start(["run", busybox, "sh", "-c", script]);
+    const running = box.start(["run", "-q", busybox, "sh", "-c", script]);
     await running.until("ready");
     running.kill("SIGKILL");
     await running.end();

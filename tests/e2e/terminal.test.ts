@@ -104,8 +104,12 @@ describe("-it", () => {
   });
 
   test("puts the caller's terminal back when a signal ends hb", async () => {
-    const words = `'${hbBinary}' run -it ${busybox} sh -c 'trap "exit 6" TERM; sleep 1000 & echo ready; wait'`;
-    const shell = `a=$(stty -g); sh -c 'echo pid $$; exec "$@"' sh ${words}; s=$?; test "$a" = "$(stty -g)" && echo same $s`;
+    const payload = 'trap "exit 6" TERM; sleep 1000 & echo ready; wait';
+    const words = `'${hbBinary}' run -it ${busybox} sh -c '${payload}'`;
+    const shell = [
+      `a=$(stty -g); sh -c 'echo pid $$; exec "$@"' sh ${words}; s=$?`,
+      'test "$a" = "$(stty -g)" && echo same $s',
+    ].join("\n");
     const terminal = new OnTerminal(["sh", "-c", shell], size);
     await terminal.until("ready");
     const pid = /pid (\d+)/.exec(terminal.text)?.[1];
