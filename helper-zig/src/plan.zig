@@ -207,6 +207,8 @@ pub fn read(fd: sys.Fd, arena: std.mem.Allocator) report.Error!Plan {
 
 /// Parses `text` into `arena`.
 pub fn parse(text: []const u8, arena: std.mem.Allocator) report.Error!Plan {
+    // Every string ends in a system call, which would silently take what is before it.
+    if (hasNul(text)) return report.fail("the plan has a zero byte in a string", .{});
     const plan = std.json.parseFromSliceLeaky(Plan, arena, text, .{
         .ignore_unknown_fields = true,
         .allocate = .alloc_always,
@@ -216,6 +218,18 @@ pub fn parse(text: []const u8, arena: std.mem.Allocator) report.Error!Plan {
     };
     try validate(plan);
     return plan;
+}
+
+/// Whether a string of the JSON `text` has the escape of a zero byte.
+fn hasNul(text: []const u8) bool {
+    var from: usize = 0;
+    while (std.mem.indexOfPos(u8, text, from, "\\u0000")) |at| : (from = at + 1) {
+        var before = at;
+        while (before > 0 and text[before - 1] == '\\') before -= 1;
+        // An odd number of backslashes in front makes this one an escaped backslash.
+        if ((at - before) % 2 == 0) return true;
+    }
+    return false;
 }
 
 /// What the types cannot say.
@@ -250,4 +264,10 @@ test "a limit too large for a double is no limit" {
     const parsed = try std.json.parseFromSlice(Limit, std.testing.allocator, "1024", .{});
     defer parsed.deinit();
     try std.testing.expectEqual(1024, parsed.value.value);
+}
+
+test "a zero byte is told from its spelling" {
+    try std.testing.expect(hasNul("\"a\\u0000\""));
+    try std.testing.expect(hasNul("\"a\\\\\\u0000\""));
+    try std.testing.expect(!hasNul("\"a\\\\u0000\""));
 }
