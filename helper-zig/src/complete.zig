@@ -347,3 +347,87 @@ fn missing(link: pending.Record.Link) report.Error {
         link.path, link.target,
     });
 }
+
+/// `lower` and `layer` with a patch between being made; `pending` are the layer's records.
+const Scene = struct {
+    directory: files.Directory,
+    fds: [3]sys.Fd,
+
+    fn open(records: []const u8) !Scene {
+        const directory = try files.Directory.open();
+        sys.close(try directory.make("layer", 0o700));
+        try files.writeFile(directory.fd, "layer/pending", records);
+        return .{ .directory = directory, .fds = .{
+            try directory.make("patch", 0o700),
+            try directory.make("layer/diff", 0o755),
+            try directory.make("lower", 0o755),
+        } };
+    }
+
+    fn answer(scene: *const Scene) !Patch {
+        var patch = try Patch.init(&scene.fds);
+        try patch.read(scene.fds[layer_index]);
+        try patch.answer();
+        try patch.setAttributes();
+        return patch;
+    }
+
+    fn close(scene: Scene) void {
+        for (scene.fds) |fd| sys.close(fd);
+        scene.directory.close();
+    }
+};
+
+const files = @import("test_directory.zig");
+
+test "directories a layer does not describe get what they have below, and only then a patch" {
+    const scene = try Scene.open("D\x00Da\x00Da/same\x00Da/new\x00");
+    defer scene.close();
+    for ([_]sys.Fd{ scene.fds[layer_index], scene.fds[lowers_index] }) |fd| {
+        try files.expectDone(sys.mkdirat(fd, "a", 0o755));
+        try files.expectDone(sys.mkdirat(fd, "a/same", 0o755));
+    }
+    try files.expectDone(sys.mkdirat(scene.fds[layer_index], "a/new", 0o755));
+    try std.testing.expectEqual(0, (try scene.answer()).entries);
+    try files.expectDone(sys.chmodat(scene.fds[lowers_index], "a", 0o3770));
+    try std.testing.expectEqual(2, (try scene.answer()).entries);
+    try files.expectMode(scene.fds[patch_index], "a", linux.S.IFDIR | 0o3770);
+    try files.expectAbsent(scene.fds[patch_index], "a/same");
+}
+
+test "links to a lower file become copies that are linked to each other" {
+    const scene = try Scene.open("Lx\x00link/file\x00Ly\x00x\x00Lz\x00folder/file\x00");
+    defer scene.close();
+    const lower = scene.fds[lowers_index];
+    try files.expectDone(sys.mkdirat(lower, "folder", 0o755));
+    try files.expectDone(sys.symlinkat("/folder", lower, "link"));
+    try files.writeFile(lower, "folder/file", "below");
+    _ = try scene.answer();
+    for ([_][:0]const u8{ "x", "y", "z" }) |name| {
+        try files.expectFile(scene.fds[patch_index], name, "below");
+    }
+    try std.testing.expectEqual(3, sys.statat(scene.fds[patch_index], "x", 0).ok.links);
+}
+
+test "an opaque root hides the names the layer does not have" {
+    const scene = try Scene.open("O");
+    defer scene.close();
+    try files.writeFile(scene.fds[layer_index], "own", "");
+    for ([_][:0]const u8{ "own", "gone" }) |name| {
+        try files.writeFile(scene.fds[lowers_index], name, "");
+    }
+    _ = try scene.answer();
+    try files.expectMode(scene.fds[patch_index], "gone", linux.S.IFCHR);
+    try files.expectAbsent(scene.fds[patch_index], "own");
+}
+
+test "a link to what no layer has, or to what the layer hides, is refused" {
+    const scene = try Scene.open("Lx\x00hidden\x00");
+    defer scene.close();
+    try files.writeFile(scene.fds[lowers_index], "hidden", "");
+    try files.expectDone(whiteout.make(scene.fds[layer_index], "hidden"));
+    const before = report.fd;
+    report.fd = -1;
+    defer report.fd = before;
+    try std.testing.expectError(error.Reported, scene.answer());
+}

@@ -232,3 +232,45 @@ const Copy = struct {
         try copy_file.attributes(source, to, merged.found.stat, self.scratch, merged.path);
     }
 };
+
+test "a merged tree is copied without what higher layers hide" {
+    const files = @import("test_directory.zig");
+    const directory = try files.Directory.open();
+    defer directory.close();
+    const low = try directory.make("low", 0o755);
+    defer sys.close(low);
+    const high = try directory.make("high", 0o711);
+    defer sys.close(high);
+
+    for ([_]sys.Fd{ low, high }) |fd| {
+        try files.expectDone(sys.mkdirat(fd, "merged", 0o755));
+        try files.expectDone(sys.mkdirat(fd, "replaced", 0o700));
+    }
+    const replaced = sys.openat(high, "replaced", sys.directory_flags, 0).ok;
+    defer sys.close(replaced);
+    try files.expectDone(sys.fsetxattr(replaced, whiteout.opaqueXattr(true), "y"));
+    for ([_][:0]const u8{ "gone", "both", "merged/low", "replaced/gone" }) |path| {
+        try files.writeFile(low, path, "low");
+    }
+    try files.expectDone(sys.linkat(low, "both", low, "linked"));
+    try files.expectDone(sys.linkat(low, "linked", low, "merged/linked"));
+    for ([_][:0]const u8{ "both", "merged/high" }) |path| try files.writeFile(high, path, "high");
+    try files.expectDone(whiteout.make(high, "gone"));
+
+    var buffers: [3][80]u8 = undefined;
+    var paths: [3][:0]const u8 = undefined;
+    for (&paths, &buffers, [_][]const u8{ "to", "high", "low" }) |*path, *buffer, name| {
+        const parts = .{ directory.path, name };
+        path.* = try std.fmt.bufPrintSentinel(buffer, "{s}/{s}", parts, 0);
+    }
+    try flatten(paths[0], paths[1..]);
+    const to = sys.openat(directory.fd, "to", sys.directory_flags, 0).ok;
+    defer sys.close(to);
+    try files.expectMode(directory.fd, "to", linux.S.IFDIR | 0o711);
+    try files.expectFile(to, "both", "high");
+    try files.expectFile(to, "merged/low", "low");
+    try files.expectFile(to, "merged/high", "high");
+    try files.expectAbsent(to, "gone");
+    try files.expectAbsent(to, "replaced/gone");
+    try std.testing.expectEqual(2, sys.statat(to, "linked", 0).ok.links);
+}

@@ -301,8 +301,9 @@ pub fn Reader(comptime Source: type) type {
             if (real < 0) return error.BadNumber;
             out.size = @intCast(real);
             self.local.extents.clearRetainingCapacity();
-            try sparse.fromBlock(&self.local.extents, self.gpa, &self.block, header.sparse_in_header);
-            var more = self.block[header.sparse_in_header.extended_at] != 0;
+            const first = header.sparse_in_header;
+            try sparse.fromBlock(&self.local.extents, self.gpa, &self.block, first);
+            var more = self.block[first.extended_at] != 0;
             while (more) {
                 const block = try self.in.block() orelse return error.Truncated;
                 const known = self.local.extents.items.len;
