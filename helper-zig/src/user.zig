@@ -65,13 +65,34 @@ pub fn find(it: plan.Plan, databases: Databases) report.Error!Identity {
     var identity = if (it.hb.user.len == 0 and (numeric.uid != 0 or numeric.gid != 0))
         fromNumbers(numeric, databases)
     else
-        try lookUp(it.hb.user, databases);
+        try lookUp(it.hb.user, databases, it.linux.gidMappings);
     // The primary group too: a process that changes its group later must not lose a group that
     // files deny something to (CVE-2022-36109, "negative" group permissions).
     try identity.addGroup(identity.gid);
     for (numeric.additionalGids) |gid| try identity.addGroup(gid);
-    for (it.hb.groupAdd) |name| try identity.addGroup(try groupNamed(name, databases));
+    for (it.hb.groupAdd) |name| {
+        const gid = try groupNamed(name, databases);
+        if (!isMapped(gid, it.linux.gidMappings)) return unmapped("group", gid);
+        try identity.addGroup(gid);
+    }
     return identity;
+}
+
+/// Whether `gid` exists in the container; without a map all do.
+fn isMapped(gid: u32, map: []const plan.IdMapping) bool {
+    if (map.len == 0) return true;
+    for (map) |range| {
+        if (gid >= range.containerID and gid - range.containerID < range.size) return true;
+    }
+    return false;
+}
+
+fn unmapped(comptime kind: []const u8, id: u32) report.Error {
+    return report.fail(
+        "run as " ++ kind ++ " {d}: not among the ids this user may use in a container; " ++
+            "a larger range in /etc/subuid and /etc/subgid helps",
+        .{id},
+    );
 }
 
 /// Becomes `identity`, keeping capabilities for setFinal: groups, group, user, in this order,
@@ -92,11 +113,7 @@ pub fn become(identity: *const Identity, gid_is_single: bool, peer: sync.Peer) r
 
 fn checkId(changed: sys.Result(void), comptime kind: []const u8, id: u32) report.Error!void {
     // EINVAL: the id is not in the user namespace's map.
-    if (changed == .err and changed.err == .INVAL) return report.fail(
-        "run as " ++ kind ++ " {d}: not among the ids this user may use in a container; " ++
-            "a larger range in /etc/subuid and /etc/subgid helps",
-        .{id},
-    );
+    if (changed == .err and changed.err == .INVAL) return unmapped(kind, id);
     return report.check(changed, "run as " ++ kind ++ " {d}", .{id});
 }
 
@@ -111,7 +128,11 @@ fn fromNumbers(user: plan.User, databases: Databases) Identity {
     return identity;
 }
 
-fn lookUp(text: []const u8, databases: Databases) report.Error!Identity {
+fn lookUp(
+    text: []const u8,
+    databases: Databases,
+    map: []const plan.IdMapping,
+) report.Error!Identity {
     const colon = std.mem.indexOfScalar(u8, text, ':');
     const user = text[0 .. colon orelse text.len];
     const group = if (colon) |at| text[at + 1 ..] else "";
@@ -121,7 +142,7 @@ fn lookUp(text: []const u8, databases: Databases) report.Error!Identity {
     if (group.len > 0) {
         identity.gid = try groupNamed(group, databases);
     } else if (name) |member| {
-        try addMemberships(member, databases.group, &identity);
+        try addMemberships(member, databases.group, &identity, map);
     }
     return identity;
 }
@@ -146,10 +167,17 @@ fn findUser(wanted: []const u8, passwd: []const u8, identity: *Identity) report.
     return null;
 }
 
-fn addMemberships(member: []const u8, group: []const u8, identity: *Identity) report.Error!void {
+/// Groups that do not exist in the container are left out: nobody has asked for them by name.
+fn addMemberships(
+    member: []const u8,
+    group: []const u8,
+    identity: *Identity,
+    map: []const plan.IdMapping,
+) report.Error!void {
     var entries: Entries = .{ .text = group };
     while (entries.next()) |entry| {
         const gid = entry.number(2) orelse continue;
+        if (!isMapped(gid, map)) continue;
         var members = std.mem.splitScalar(u8, entry.field(3), ',');
         while (members.next()) |name| {
             if (!std.mem.eql(u8, name, member)) continue;
@@ -261,14 +289,14 @@ const example: Databases = .{
 };
 
 test "nobody asked for is root with root's groups" {
-    const identity = try lookUp("", example);
+    const identity = try lookUp("", example, &.{});
     try testing.expectEqual(0, identity.uid);
     try testing.expectEqualStrings("/root", identity.home);
     try testing.expectEqualSlices(u32, &.{10}, identity.additionalGids());
 }
 
 test "a name brings its group, home and memberships" {
-    const identity = try lookUp("web", example);
+    const identity = try lookUp("web", example, &.{});
     try testing.expectEqual(33, identity.uid);
     try testing.expectEqual(34, identity.gid);
     try testing.expectEqualStrings("/var/www", identity.home);
@@ -276,36 +304,42 @@ test "a name brings its group, home and memberships" {
 }
 
 test "a number with an entry is that user, without one has group 0" {
-    try testing.expectEqual(34, (try lookUp("33", example)).gid);
-    const unknown = try lookUp("4242", example);
+    try testing.expectEqual(34, (try lookUp("33", example, &.{})).gid);
+    const unknown = try lookUp("4242", example, &.{});
     try testing.expectEqual(4242, unknown.uid);
     try testing.expectEqual(0, unknown.gid);
     try testing.expectEqualStrings("/", unknown.home);
 }
 
 test "a login name made of digits is found before its number" {
-    try testing.expectEqual(44, (try lookUp("123", example)).uid);
+    try testing.expectEqual(44, (try lookUp("123", example, &.{})).uid);
 }
 
 test "a group given replaces the memberships" {
-    const identity = try lookUp("web:logs", example);
+    const identity = try lookUp("web:logs", example, &.{});
     try testing.expectEqual(35, identity.gid);
     try testing.expectEqual(0, identity.additionalGids().len);
-    try testing.expectEqual(99, (try lookUp("33:99", example)).gid);
+    try testing.expectEqual(99, (try lookUp("33:99", example, &.{})).gid);
+}
+
+test "memberships in groups that are not mapped are left out" {
+    const map = [_]plan.IdMapping{.{ .containerID = 0, .hostID = 1000, .size = 35 }};
+    const identity = try lookUp("web", example, &map);
+    try testing.expectEqualSlices(u32, &.{10}, identity.additionalGids());
 }
 
 test "an entry that is cut short has group 0 and home /" {
-    const identity = try lookUp("short", example);
+    const identity = try lookUp("short", example, &.{});
     try testing.expectEqual(0, identity.gid);
     try testing.expectEqualStrings("/", identity.home);
 }
 
 test "unknown names are refused" {
     report.fd = -1;
-    try testing.expectError(error.Reported, lookUp("ghost", example));
-    try testing.expectError(error.Reported, lookUp("web:ghosts", example));
-    try testing.expectError(error.Reported, lookUp("-5", example));
-    try testing.expectError(error.Reported, lookUp("1_0", example));
-    try testing.expectError(error.Reported, lookUp("4294967295", example));
+    try testing.expectError(error.Reported, lookUp("ghost", example, &.{}));
+    try testing.expectError(error.Reported, lookUp("web:ghosts", example, &.{}));
+    try testing.expectError(error.Reported, lookUp("-5", example, &.{}));
+    try testing.expectError(error.Reported, lookUp("1_0", example, &.{}));
+    try testing.expectError(error.Reported, lookUp("4294967295", example, &.{}));
     try testing.expectError(error.Reported, groupNamed("ghosts", example));
 }
