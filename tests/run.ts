@@ -64,11 +64,16 @@ async function build(): Promise<Outcome> {
   return sum([built, await check(findZig(), "build-exe", probe, ...flags, ...emit)]);
 }
 
+/** The parsers of both languages, for a bounded time, on a corpus that keeps every bug found. */
 async function fuzz(): Promise<Outcome> {
-  const outcomes: Outcome[] = [];
-  if (existsSync(join(root, "tests/fuzz/run.ts")))
-    outcomes.push(await check(bun, "tests/fuzz/run.ts"));
-  return sum(outcomes);
+  const fuzzer = ".zig-cache/fuzz";
+  const safe = ["-OReleaseSafe", "-fsingle-threaded", `-femit-bin=${fuzzer}`, ...caches];
+  const outcomes = [
+    await check(bun, "tests/fuzz/run.ts"),
+    await check(findZig(), "build-exe", "helper-zig/src/fuzz.zig", ...safe),
+  ];
+  if (sum(outcomes).failed > 0) return sum(outcomes);
+  return sum([...outcomes, await check(join(root, fuzzer), "helper-zig/testdata")]);
 }
 
 const stages: readonly Stage[] = [

