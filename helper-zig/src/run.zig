@@ -32,6 +32,7 @@ const netlink = @import("netlink.zig");
 const terminal = @import("terminal.zig");
 const stdio = @import("stdio.zig");
 const supervise = @import("supervise.zig");
+const Guard = @import("guard.zig").Guard;
 const rlimit = @import("rlimit.zig");
 const user = @import("user.zig");
 const capabilities = @import("capabilities.zig");
@@ -132,6 +133,10 @@ fn release(
     try filled;
     try held;
     try supervisor.peer.send(.ids_mapped);
+    const guard = try Guard.start(supervisor.pidfd); // the child is at work already
+    defer guard.wait();
+    defer guard.stop();
+
     return supervisor.run();
 }
 

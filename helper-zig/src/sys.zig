@@ -341,6 +341,11 @@ pub fn wait(pidfd: Fd) Result(Ended) {
     return .{ .ok = if (info.code == cld_exited) .{ .exited = code } else .{ .signaled = code } };
 }
 
+/// A pidfd of the process `pid`.
+pub fn openProcess(pid: Pid) Result(Fd) {
+    return call(Fd, .pidfd_open, .{ pid, @as(u32, 0) });
+}
+
 pub fn signalPidfd(pidfd: Fd, signal: u8) Result(void) {
     return call(void, .pidfd_send_signal, .{ pidfd, signal, null, @as(u32, 0) });
 }

@@ -1,0 +1,66 @@
+//! What ends the container when its supervisor is killed.
+//!
+//! The kernel's parent death signal alone does not: it is cleared when a process changes its user
+//! or executes a set-user-ID program (prctl(2)), and the entry points of postgres, redis and many
+//! others do just that as pid 1. So a second, idle process waits for either end: the supervisor's,
+//! and then it kills the container; or the container's, and then it is done.
+
+const std = @import("std");
+const linux = std.os.linux;
+const sys = @import("sys.zig");
+const signals = @import("signals.zig");
+const report = @import("report.zig");
+
+pub const Guard = struct {
+    pidfd: sys.Fd,
+
+    /// Starts guarding the container behind the pidfd `container`.
+    pub fn start(container: sys.Fd) report.Error!Guard {
+        const doing = "start the container's guard";
+        // Opened here and not there: the guard cannot mistake another process for us.
+        const own = try report.check(sys.openProcess(sys.getpid()), doing, .{});
+        defer sys.close(own);
+
+        var pidfd: sys.Fd = -1;
+        const flags = linux.CLONE.PIDFD | @as(usize, signals.number(.CHLD));
+        const pid = try report.check(sys.clone(flags, &pidfd), doing, .{});
+        if (pid == 0) watch(own, container);
+        return .{ .pidfd = pidfd };
+    }
+
+    /// Ends it, as the container has. `wait` follows when there has been time.
+    pub fn stop(guard: Guard) void {
+        _ = sys.signalPidfd(guard.pidfd, signals.number(.KILL));
+    }
+
+    pub fn wait(guard: Guard) void {
+        _ = sys.wait(guard.pidfd);
+        sys.close(guard.pidfd);
+    }
+};
+
+fn watch(supervisor: sys.Fd, container: sys.Fd) noreturn {
+    _ = sys.prctl(.SET_NAME, @intFromPtr("hb-guard"));
+    // Out of the group that a terminal or a shell's `kill -9 -PGID` reaches.
+    _ = sys.setsid();
+    // Nothing else stays open here: a pipe would not end that the supervisor closes.
+    keepOnly(.{ supervisor, container }) catch sys.exit(1);
+    var fds = [_]linux.pollfd{
+        .{ .fd = 0, .events = linux.POLL.IN, .revents = 0 },
+        .{ .fd = 1, .events = linux.POLL.IN, .revents = 0 },
+    };
+    const forever = -1;
+    while (sys.poll(&fds, forever) == .err) {
+        // Only EINTR can be: stopped and continued.
+    }
+    if (fds[1].revents == 0) _ = sys.signalPidfd(1, signals.number(.KILL));
+    sys.exit(0);
+}
+
+/// Makes the two descriptors 0 and 1, and closes all others.
+fn keepOnly(kept: [2]sys.Fd) report.Error!void {
+    // fillGaps has made sure that 0, 1 and 2 were taken before either was opened.
+    for (kept, 0..) |fd, number|
+        try report.check(sys.dupOver(fd, @intCast(number)), "keep a descriptor", .{});
+    try report.check(sys.closeFrom(2), "close what the guard does not use", .{});
+}
