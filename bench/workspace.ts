@@ -197,6 +197,8 @@ export class Workspace {
       await child.exited;
     }
     for (const undo of this.#undo.reverse()) await undo();
+    // overlayfs leaves directories of mode 000, which their owner may not empty as they are.
+    Bun.spawnSync(["chmod", "-R", "u+rwX", this.directory]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 
