@@ -2,7 +2,6 @@
 //! as docker's and the shells': 127 not found, 126 not executable.
 
 const std = @import("std");
-const linux = std.os.linux;
 const sys = @import("sys.zig");
 const signals = @import("signals.zig");
 const report = @import("report.zig");
@@ -111,40 +110,6 @@ pub fn verifyCwdIsInside(process: plan.Process) report.Error!void {
     };
     if (length == 0 or buffer[0] != '/')
         return report.fail("the working directory {s} is outside the container", .{process.cwd});
-}
-
-/// Closes everything above standard error but the two given, whoever opened it. Before the working
-/// directory is entered and the program found: either path may lead through /proc/self/fd, and a
-/// directory of the host's that is open there is a way out, CLOEXEC or not (CVE-2024-21626).
-pub fn closeAllBut(keep: [2]sys.Fd) report.Error!void {
-    const low = @min(keep[0], keep[1]);
-    const high = @max(keep[0], keep[1]);
-    try closeRange(3, low - 1);
-    try closeRange(low + 1, high - 1);
-    try closeRange(high + 1, std.math.maxInt(sys.Fd));
-}
-
-fn closeRange(first: sys.Fd, last: sys.Fd) report.Error!void {
-    if (first > last) return;
-    const flags: u32 = 0;
-    const closed = sys.call(void, .close_range, .{ first, last, flags });
-    if (closed == .err and closed.err == .NOSYS) return closeEach(first, last);
-    return report.check(closed, "close inherited descriptors", .{});
-}
-
-/// Before Linux 5.9: one by one, as far as descriptors can go.
-fn closeEach(first: sys.Fd, last: sys.Fd) report.Error!void {
-    const nofile: u32 = 7;
-    var own: extern struct { soft: u64, hard: u64 } = undefined;
-    try report.check(
-        sys.call(void, .prlimit64, .{ @as(sys.Pid, 0), nofile, null, &own }),
-        "read RLIMIT_NOFILE",
-        .{},
-    );
-    // What was opened under a limit since lowered is below the hard one still.
-    const end: sys.Fd = @intCast(@min(own.hard, 1 << 20));
-    var fd = first;
-    while (fd <= @min(last, end)) : (fd += 1) sys.close(fd);
 }
 
 /// Becomes the payload; on failure says why and gives the exit status.

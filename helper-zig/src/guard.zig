@@ -10,6 +10,7 @@ const linux = std.os.linux;
 const sys = @import("sys.zig");
 const signals = @import("signals.zig");
 const report = @import("report.zig");
+const descriptors = @import("descriptors.zig");
 
 pub const Guard = struct {
     pidfd: sys.Fd,
@@ -50,8 +51,11 @@ fn watch(supervisor: sys.Fd, container: sys.Fd) noreturn {
         .{ .fd = 1, .events = linux.POLL.IN, .revents = 0 },
     };
     const forever = -1;
-    while (sys.poll(&fds, forever) == .err) {
-        // Only EINTR can be: stopped and continued.
+    while (true) {
+        const polled = sys.poll(&fds, forever);
+        if (polled == .ok) break;
+        // Stopped and continued; nothing else is known to happen, and then the container ends.
+        if (polled.err != .INTR) break;
     }
     if (fds[1].revents == 0) _ = sys.signalPidfd(1, signals.number(.KILL));
     sys.exit(0);
@@ -62,5 +66,5 @@ fn keepOnly(kept: [2]sys.Fd) report.Error!void {
     // fillGaps has made sure that 0, 1 and 2 were taken before either was opened.
     for (kept, 0..) |fd, number|
         try report.check(sys.dupOver(fd, @intCast(number)), "keep a descriptor", .{});
-    try report.check(sys.closeFrom(2), "close what the guard does not use", .{});
+    try descriptors.closeFrom(2);
 }

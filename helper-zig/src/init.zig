@@ -6,6 +6,7 @@ const linux = std.os.linux;
 const sys = @import("sys.zig");
 const signals = @import("signals.zig");
 const report = @import("report.zig");
+const descriptors = @import("descriptors.zig");
 const plan = @import("plan.zig");
 const capabilities = @import("capabilities.zig");
 const seccomp = @import("seccomp.zig");
@@ -57,7 +58,7 @@ fn restrict(process: plan.Process, filter: ?*const seccomp.Program) report.Error
 
 fn closeAllBut(fd: sys.Fd) report.Error!void {
     try report.check(sys.dupOver(fd, 0), "keep the signal descriptor", .{});
-    try report.check(sys.closeFrom(1), "close what init does not use", .{});
+    try descriptors.closeFrom(1);
 }
 
 fn handle(signal: u8, pid: sys.Pid) report.Error!?u8 {

@@ -33,6 +33,7 @@ const terminal = @import("terminal.zig");
 const stdio = @import("stdio.zig");
 const supervise = @import("supervise.zig");
 const Guard = @import("guard.zig").Guard;
+const descriptors = @import("descriptors.zig");
 const rlimit = @import("rlimit.zig");
 const user = @import("user.zig");
 const capabilities = @import("capabilities.zig");
@@ -203,7 +204,9 @@ fn child(
     } else {
         try stdio.connect(streams, identity.uid); // chown: while still root
     }
-    try exec.closeAllBut(.{ report.fd, peer.fd }); // a directory left open is a way out, below too
+    // A directory of the host's that is open is a way out, CLOEXEC or not: the working directory
+    // and the program's path, which come next, may lead through /proc/self/fd (CVE-2024-21626).
+    try descriptors.closeAllBut(.{ report.fd, peer.fd });
     const entered = try exec.tryEnterCwd(it.process); // as root first
     try capabilities.dropBounding(it.process); // needs CAP_SETPCAP
     const gid_is_single = if (maps) |m| m.isSingle() else false;

@@ -272,11 +272,6 @@ pub fn dupOver(from: Fd, to: Fd) Result(void) {
     return call(void, .dup3, .{ from, to, @as(u32, 0) });
 }
 
-/// Closes `first` and every descriptor above it.
-pub fn closeFrom(first: Fd) Result(void) {
-    return call(void, .close_range, .{ first, std.math.maxInt(u32), @as(u32, 0) });
-}
-
 /// Makes reads and writes on this open file description not wait. Not for shared descriptions.
 pub fn setNonBlocking(fd: Fd) Result(void) {
     const flags = switch (call(usize, .fcntl, .{ fd, linux.F.GETFL, @as(usize, 0) })) {
