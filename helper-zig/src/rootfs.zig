@@ -1,7 +1,6 @@
 //! The container's root file system: assembled in a private mount namespace, then made `/`.
 
 const std = @import("std");
-const linux = std.os.linux;
 const sys = @import("sys.zig");
 const sysmount = @import("sysmount.zig");
 const report = @import("report.zig");
