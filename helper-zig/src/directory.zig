@@ -55,14 +55,20 @@ pub const Directory = struct {
     pub fn finish(directory: Directory, userns: sys.Fd) report.Error!void {
         defer sys.close(directory.fd);
         if (directory.container.keep) return;
-        // Ours by a lock the front end took and this process inherited; gone already is as well.
-        if (directory.container.nameFile) |file| _ = sys.unlinkat(sys.cwd, file, 0);
+        forgetName(directory.container);
         // Entering makes this process root there and nobody outside; nothing but this is left to
         // do. Where it fails, removing as ourselves says what is in the way.
         if (userns >= 0) _ = sys.setns(userns, linux.CLONE.NEWUSER);
         try remove.tree(sys.cwd, directory.container.directory);
     }
 };
+
+/// Gives up the name of a container that is not to be kept.
+pub fn forgetName(container: plan.ContainerDirectory) void {
+    if (container.keep) return;
+    // Ours by a lock the front end took and this process inherited; gone already is as well.
+    if (container.nameFile) |file| _ = sys.unlinkat(sys.cwd, file, 0);
+}
 
 /// False when it is there already.
 fn make(path: plan.Text) report.Error!bool {

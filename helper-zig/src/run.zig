@@ -46,7 +46,10 @@ pub fn main(args: []const [*:0]const u8) u8 {
     // For the life of the process: the plan, and after the clone what the payload is given.
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const it = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
-    return parent(&it, arena.allocator()) catch report.exit_hb_failed;
+    return parent(&it, arena.allocator()) catch {
+        directory.forgetName(it.hb.container);
+        return report.exit_hb_failed;
+    };
 }
 
 fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!plan.Plan {
@@ -71,7 +74,11 @@ fn parent(it: *const plan.Plan, arena: std.mem.Allocator) report.Error!u8 {
         .{},
     );
     var streams: stdio.Streams = .{};
-    if (!it.process.terminal) streams = try stdio.prepare(it.hb.interactive);
+    if (it.process.terminal) {
+        terminal.noticeIfNone(); // a script may well want a pty; a person wants to know
+    } else {
+        streams = try stdio.prepare(it.hb.interactive);
+    }
     const pair = try sync.Pair.open();
 
     var pidfd: sys.Fd = -1;

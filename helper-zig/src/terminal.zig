@@ -121,7 +121,13 @@ const Attributes = extern struct {
     }
 };
 
-pub fn isTerminal(fd: sys.Fd) bool {
+/// Says so when neither input nor output of hb is a terminal.
+pub fn noticeIfNone() void {
+    if (isTerminal(0) or isTerminal(1)) return;
+    report.notice("-t without a terminal here: the container's own ends up in a pipe or file", .{});
+}
+
+fn isTerminal(fd: sys.Fd) bool {
     var attributes: Attributes = undefined;
     return sys.ioctl(fd, request.get_attributes, @intFromPtr(&attributes)) == .ok;
 }
