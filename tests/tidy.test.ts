@@ -12,8 +12,11 @@ const columnsMax = 100;
 const functionLinesMax = 70;
 const fileLinesMax = 450;
 
-/** Lists and tables, which are not read from top to bottom. */
-const longFiles = ["helper-zig/src/sys.zig", "tests/probe/probe.zig"];
+/** Lists, which are not read from top to bottom; and one compiler, whose parts share its types. */
+const longFiles = [
+  ...["helper-zig/src/sys.zig", "tests/probe/probe.zig"],
+  "helper-zig/src/seccomp.zig",
+];
 
 /** A part of src/ and the parts it may import; packages are named as they are imported. */
 const imports: Readonly<Record<string, readonly string[]>> = {
@@ -131,12 +134,13 @@ describe("imports", () => {
 
   test("every file is used by another", () => {
     const used = new Set([...typescript, ...zig].flatMap(importsOf));
-    const roots =
-      /^(src\/main|helper-zig\/src\/(main|hello|fuzz|\w+_test)|bench\/(run|meter)|build)\.(ts|zig)$/;
+    const roots = /^(src\/main|bench\/(run|meter)|build)\.(ts|zig)$/;
+    const programs = /^helper-zig\/src\/(main|hello|fuzz|\w+_test)\.zig$/;
     const scripts = /^tests\/(run|.*\/(run|main)|probe\/probe)\.(ts|zig)$|\.test\.ts$|\.d\.ts$/;
     const unused = [...typescript, ...zig]
       .map(({ path }) => path)
-      .filter((path) => !used.has(path) && !roots.test(path) && !scripts.test(path));
+      .filter((path) => !used.has(path) && !roots.test(path) && !programs.test(path))
+      .filter((path) => !scripts.test(path));
     expect(unused).toEqual([]);
   });
 });
