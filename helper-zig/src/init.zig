@@ -36,6 +36,8 @@ fn attend(pid: sys.Pid, process: plan.Process, filter: ?*const seccomp.Program) 
     try restrict(process, filter);
     // Also our end towards the supervisor, which learns from that when the payload is exec'd.
     try closeAllBut(signal_fd);
+    // A payload that ended before its signal was blocked is not announced again.
+    if (reap(pid)) |status| return status;
     while (true) {
         var fds = [_]linux.pollfd{.{ .fd = 0, .events = linux.POLL.IN, .revents = 0 }};
         const forever = -1;

@@ -183,14 +183,12 @@ describe("/etc/hosts and /etc/resolv.conf (H-13)", () => {
   });
 
   test("writing to them changes nothing outside (H-9)", async () => {
-    const before = readFileSync("/etc/hosts", "utf8");
-    await box.output(
-      busybox,
-      "sh",
-      "-c",
-      "echo 6.6.6.6 evil >> /etc/hosts; echo x > /etc/resolv.conf",
-    );
-    expect(readFileSync("/etc/hosts", "utf8")).toBe(before);
+    // A minimal Debian has no /etc/hosts.
+    const files = ["/etc/hosts", "/etc/resolv.conf"].filter((path) => existsSync(path));
+    const before = files.map((path) => readFileSync(path, "utf8"));
+    const script = "echo 6.6.6.6 evil >> /etc/hosts; echo x > /etc/resolv.conf";
+    await box.output(busybox, "sh", "-c", script);
+    expect(files.map((path) => readFileSync(path, "utf8"))).toEqual(before);
   });
 
   test("malformed values are named", async () => {
