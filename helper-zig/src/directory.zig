@@ -50,6 +50,22 @@ pub const Directory = struct {
         }
     }
 
+    /// Makes a kept container what it is: its plan, beside the layer it writes. Under the lock:
+    /// without both, the directory is garbage to any hb that sweeps the store.
+    pub fn keepPlan(directory: Directory, text: []const u8) report.Error!void {
+        if (!directory.container.keep) return;
+        const doing = "write config.json in {s}";
+        const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .EXCL = true };
+        const fd = try report.check(
+            sys.openat(directory.fd, "config.json", flags, 0o600),
+            doing,
+            .{directory.container.directory},
+        );
+        defer sys.close(fd);
+
+        return report.check(sys.writeAll(fd, text), doing, .{directory.container.directory});
+    }
+
     /// Removes everything and the directory itself, or leaves it when it is to be kept. Some of it
     /// may belong to ids of `userns` (-1: no such namespace), which only its root may touch.
     pub fn finish(directory: Directory, userns: sys.Fd) report.Error!void {

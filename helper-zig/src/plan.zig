@@ -193,8 +193,14 @@ pub const IdTools = struct {
 /// Arguments and environment alone may reach 2 MiB (execve(2)); JSON's escapes at worst sixfold.
 pub const plan_bytes_max = 16 << 20;
 
+/// A plan as it is understood, and as it came.
+pub const Received = struct {
+    plan: Plan,
+    text: []const u8,
+};
+
 /// Reads the plan from `fd` to its end and parses it into `arena`. Closes `fd`.
-pub fn read(fd: sys.Fd, arena: std.mem.Allocator) report.Error!Plan {
+pub fn read(fd: sys.Fd, arena: std.mem.Allocator) report.Error!Received {
     defer sys.close(fd);
 
     const stat = try report.check(sys.fstat(fd), "read the plan", .{});
@@ -202,7 +208,7 @@ pub fn read(fd: sys.Fd, arena: std.mem.Allocator) report.Error!Plan {
         return report.fail("read the plan: larger than {d} bytes", .{plan_bytes_max});
     const text = arena.alloc(u8, @intCast(stat.size)) catch return outOfMemory();
     const length = try report.check(sys.readAll(fd, text), "read the plan", .{});
-    return parse(text[0..length], arena);
+    return .{ .plan = try parse(text[0..length], arena), .text = text[0..length] };
 }
 
 /// Parses `text` into `arena`.

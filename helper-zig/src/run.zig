@@ -45,14 +45,14 @@ const exec = @import("exec.zig");
 pub fn main(args: []const [*:0]const u8) u8 {
     // For the life of the process: the plan, and after the clone what the payload is given.
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
-    const it = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
-    return parent(&it, arena.allocator()) catch {
-        directory.forgetName(it.hb.container);
+    const received = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
+    return parent(&received, arena.allocator()) catch {
+        directory.forgetName(received.plan.hb.container);
         return report.exit_hb_failed;
     };
 }
 
-fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!plan.Plan {
+fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!plan.Received {
     const named = args.len == 2 and std.mem.eql(u8, std.mem.span(args[0]), "--plan-fd");
     if (!named) return report.fail("run needs --plan-fd N", .{});
     const fd = std.fmt.parseInt(sys.Fd, std.mem.span(args[1]), 10) catch
@@ -61,7 +61,8 @@ fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!
 }
 
 /// The host's side, up to the container's end.
-fn parent(it: *const plan.Plan, arena: std.mem.Allocator) report.Error!u8 {
+fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error!u8 {
+    const it = &received.plan;
     _ = sys.prctl(.SET_NAME, @intFromPtr("hb-init")); // or ps shows the number of a descriptor
     sys.umask(0o022); // hb's own may be anything, and what is made here is the container's
     try stdio.fillGaps(); // before anything is opened, or it would become a standard stream
@@ -103,18 +104,18 @@ fn parent(it: *const plan.Plan, arena: std.mem.Allocator) report.Error!u8 {
         .interactive = it.hb.interactive,
         .has_init = it.hb.init,
     };
-    return house(it, &supervisor);
+    return house(received, &supervisor);
 }
 
 /// The container's directory around the container's life: whatever fails in between, the child is
 /// gone before the directory goes.
-fn house(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!u8 {
-    const home = directory.Directory.create(it.hb.container) catch |err| {
+fn house(received: *const plan.Received, supervisor: *supervise.Supervisor) report.Error!u8 {
+    const home = directory.Directory.create(received.plan.hb.container) catch |err| {
         end(supervisor);
         return err;
     };
     var namespace: sys.Fd = -1; // the user namespace, kept for removing what belongs to its ids
-    const status = release(it, supervisor, home, &namespace) catch |err| {
+    const status = release(received, supervisor, home, &namespace) catch |err| {
         end(supervisor);
         home.finish(namespace) catch {}; // said already; the first failure counts
         return err;
@@ -125,20 +126,23 @@ fn house(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!u
 
 /// Prepares what the child waits for, lets it go, follows it.
 fn release(
-    it: *const plan.Plan,
+    received: *const plan.Received,
     supervisor: *supervise.Supervisor,
     home: directory.Directory,
     namespace: *sys.Fd,
 ) report.Error!u8 {
+    const it = &received.plan;
     // Two programs that take a while; what else there is to do is done meanwhile.
     const mapping = if (mapsOf(it)) |maps| try idmap.start(supervisor.pid, maps) else null;
     const filled = if (it.hb.overlay != null) home.fill() else {};
+    const kept = home.keepPlan(received.text);
     const held = directory.holdLayers(it.hb.overlay);
     if (mapping) |pending| {
         try pending.finish();
         namespace.* = try namespaces.openUser(supervisor.pid);
     }
     try filled;
+    try kept;
     try held;
     try supervisor.peer.send(.ids_mapped);
     const guard = try Guard.start(supervisor.pidfd); // the child is at work already

@@ -2,14 +2,14 @@
  * `hb run`: one container in the foreground. Returns only by failing; else this process becomes it.
  */
 
-import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { realpathSync, writeFileSync } from "node:fs";
 import { bareImage, convert, type RootChoice } from "../container/convert.ts";
 import type { HostFacts } from "../container/facts.ts";
 import { checkName } from "../container/labels.ts";
 import type { Plan } from "../container/plan.ts";
 import { seccompFor as seccomp } from "../container/seccomp.ts";
 import { HbError } from "../errors.ts";
-import { launch, planText } from "../helper/launch.ts";
+import { launch } from "../helper/launch.ts";
 import { hostFacts } from "../host/facts.ts";
 import { currentIdentity, helperMapFlags, type Identity } from "../host/identity.ts";
 import { checkArchitecture } from "../image/architecture.ts";
@@ -71,15 +71,7 @@ function chooseRoot(
 /** The last things that can fail, then execve. */
 function start(plan: Plan, options: RunOptions, name?: ClaimedName): never {
   if (options.cidfile !== undefined) writeCidFile(options.cidfile, plan.hb.container.id);
-  if (!options.rm) writeKeptPlan(plan);
   return launch(plan, name === undefined ? [] : [name.fd]);
-}
-
-/** What makes a container one to be kept: its plan, beside the layer it writes. */
-function writeKeptPlan(plan: Plan): void {
-  const { directory } = plan.hb.container;
-  mkdirSync(directory, { mode: 0o700 });
-  writeFileSync(`${directory}/config.json`, planText(plan), { mode: 0o600 });
 }
 
 function writeCidFile(path: string, id: string): void {

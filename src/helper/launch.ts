@@ -69,7 +69,7 @@ function writePlan(plan: Plan): number {
 const RLIM_INFINITY = "18446744073709551615";
 
 /** The plan as compact JSON. */
-export function planText(plan: Plan): string {
+function planText(plan: Plan): string {
   return withInfinity(JSON.stringify(plan), plan.process.rlimits.length > 0);
 }
 
