@@ -41,6 +41,13 @@ describe("signals to hb", () => {
     expect((await running.end()).status).toBe(143);
   });
 
+  test("a payload without a handler is ended all the same, though it is pid 1 (H-15)", async () => {
+    const running = box.start(["run", "-q", busybox, "sh", "-c", "echo ready; exec sleep 1000"]);
+    await running.until("ready");
+    running.kill("SIGTERM");
+    expect((await running.end()).status).toBe(143);
+  });
+
   test("an image's StopSignal is what SIGTERM becomes", async () => {
     const config = { Env: ["PATH=/bin"], StopSignal: "SIGUSR2" };
     await pushImage(registry, "stop:1", [busyboxLayer()], { config });

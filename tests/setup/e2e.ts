@@ -45,7 +45,8 @@ interface Run {
 
 /** Runs the tests in a scratch folder of their own, beside a registry of their own. */
 async function e2e(root: string, filter: string, run: (run: Run) => Promise<Outcome>) {
-  const missing = await installPackages();
+  const missing = [...(await installPackages())];
+  if (!isRoot && hasHybridCgroups()) missing.push("crun");
   // Not /tmp: where that is a tmpfs, older kernels refuse overlay's upper directory on it.
   const scratch = mkdtempSync("/var/tmp/hb-e2e-");
   const registry = await startRegistry(scratch);
@@ -73,15 +74,17 @@ function testFiles(root: string, filter: string): string[] {
   return wanted.sort().map((name) => `./tests/e2e/${name}`);
 }
 
-/**
- * crun refuses to start where both cgroup v1 and v2 have controllers. There the tests run in a
- * mount namespace without the v2 mount; the machine itself is left as it is.
- */
-function withoutHybridCgroups(argv: readonly string[]): readonly string[] {
-  const unified = "/sys/fs/cgroup/unified";
+const unified = "/sys/fs/cgroup/unified";
+
+/** Both cgroup v1 and v2 have controllers: crun refuses to start there. */
+function hasHybridCgroups(): boolean {
   const controllers = `${unified}/cgroup.controllers`;
-  if (!isRoot || !existsSync(controllers)) return argv;
-  if (readFileSync(controllers, "utf8").trim() === "") return argv;
+  return existsSync(controllers) && readFileSync(controllers, "utf8").trim() !== "";
+}
+
+/** As root the tests then run in a mount namespace without v2; the machine is left as it is. */
+function withoutHybridCgroups(argv: readonly string[]): readonly string[] {
+  if (!isRoot || !hasHybridCgroups()) return argv;
   return ["unshare", "--mount", "sh", "-c", `umount ${unified}; exec "$@"`, "sh", ...argv];
 }
 
