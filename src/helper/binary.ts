@@ -8,8 +8,8 @@
  *
  * On disk the same container could open the file for writing: it belongs to the very user who is
  * root inside, so no mode protects it. While a container runs the kernel does (ETXTBSY: its
- * supervisor executes the file; not in Linux 6.11, which lacked that), and hb compares the content
- * before each use. Real root gets no such file: what it guards there is the machine, containers
+ * supervisor executes the file; Linux 6.11 and the first 6.12 lack that), and hb compares the
+ * content before each use. Real root gets no such file: what it guards there is the machine, containers
  * have no user namespace between, and root can lift what refuses.
  *
  * `build.ts` puts the compiled helper where the import finds it.
