@@ -5,12 +5,15 @@
 //!   getppid COUNT                                       that many system calls: wall ns, cpu ns
 //!   files DIR COUNT                                     create, stat, read, unlink: wall, cpu ns
 //!   stay                                                say "ready", then wait for a signal
+//!   serve PORT COUNT                                    give that many bytes to one who connects
+//!   fetch ADDRESS PORT                                  take them: ns of first and last, count
 //!
 //! A stop watch of its own because a small process forks in no time, whereas the bench's runtime
 //! would add its own start cost and, through vfork, its own peak memory to every figure.
 
 const std = @import("std");
 const linux = std.os.linux;
+const transfer = @import("transfer.zig");
 
 const Argv = []const [*:0]const u8;
 
@@ -27,6 +30,8 @@ pub fn main(init: std.process.Init.Minimal) u8 {
     if (std.mem.eql(u8, name, "getppid") and rest.len == 1) return getppid(number(rest[0]));
     if (std.mem.eql(u8, name, "files") and rest.len == 2) return files(rest[0], number(rest[1]));
     if (std.mem.eql(u8, name, "stay")) return stay();
+    if (std.mem.eql(u8, name, "serve") and rest.len == 2) return serve(rest[0], rest[1]);
+    if (std.mem.eql(u8, name, "fetch") and rest.len == 2) return fetch(rest[0], rest[1]);
     return die("unknown subcommand", 0);
 }
 
@@ -185,6 +190,23 @@ fn stay() u8 {
     _ = say("ready\n", .{});
     _ = linux.pause();
     return 0;
+}
+
+fn serve(port: [*:0]const u8, count: [*:0]const u8) u8 {
+    const failure = transfer.serve(portOf(port), number(count)) orelse return 0;
+    return die(failure.what, failure.rc);
+}
+
+fn fetch(address: [*:0]const u8, port: [*:0]const u8) u8 {
+    const ip = std.Io.net.Ip4Address.parse(std.mem.span(address), 0) catch
+        return die("fetch: bad address", 0);
+    const got = transfer.fetch(ip.bytes, portOf(port), now) orelse
+        return die("fetch: nobody answered", 0);
+    return say("{d} {d} {d}\n", .{ got.first_ns, got.end_ns, got.bytes });
+}
+
+fn portOf(text: [*:0]const u8) u16 {
+    return std.fmt.parseInt(u16, std.mem.span(text), 10) catch 0;
 }
 
 fn number(text: [*:0]const u8) u64 {
