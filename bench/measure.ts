@@ -23,11 +23,16 @@ export interface Metric {
   readonly unit: string;
 }
 
-/** What design.md asks for: hb's median at most `max`, or `max` times the median of `ratioTo`. */
+/**
+ * What design.md asks for: hb's median, or what is left of it without the median of `above`, or
+ * its multiple of the median of `ratioTo`, is at most `max` and at least `min`.
+ */
 export interface Budget {
   readonly metric: string;
-  readonly max: number;
+  readonly max?: number;
+  readonly min?: number;
   readonly ratioTo?: string;
+  readonly above?: string;
 }
 
 /** One question, and everybody who answers it. */
@@ -134,7 +139,9 @@ function judge(budget: Budget, standings: readonly Standing[]): Verdict {
     standings.find((one) => one.name === name)?.figures[budget.metric]?.median;
   const ours = median("hb");
   const yardstick = budget.ratioTo === undefined ? 1 : median(budget.ratioTo);
-  if (ours === undefined || yardstick === undefined) return { budget };
-  const value = ours / yardstick;
-  return { budget, value, met: value <= budget.max };
+  const ground = budget.above === undefined ? 0 : median(budget.above);
+  if (ours === undefined || yardstick === undefined || ground === undefined) return { budget };
+  const value = (ours - ground) / yardstick;
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = budget;
+  return { budget, value, met: value >= min && value <= max };
 }

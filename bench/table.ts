@@ -46,7 +46,10 @@ function line(standing: Standing, metrics: readonly Metric[], yardstick?: Standi
 function formatVerdict({ budget, value, met }: Verdict, metrics: readonly Metric[]): string {
   const unit = metrics.find(({ name }) => name === budget.metric)?.unit ?? "";
   const limit = budget.ratioTo === undefined ? unit : `× ${budget.ratioTo}`;
-  const text = `hb ${budget.metric} ≤ ${budget.max} ${limit}`;
+  const { min, max, above } = budget;
+  const ground = above === undefined ? "" : ` above ${above}`;
+  const bounds = [min === undefined ? "" : `≥ ${min} `, max === undefined ? "" : `≤ ${max} `];
+  const text = `hb ${budget.metric} ${bounds.join("")}${limit}${ground}`;
   if (value === undefined) return `· ${text}: nothing to compare`;
   return `${met === true ? "✓" : "✗ MISSED"} ${text}: ${formatNumber(value)}`;
 }
