@@ -10,9 +10,14 @@ import { join } from "node:path";
 import type { Images } from "./images.ts";
 import type { Command, Identity, Workspace } from "./workspace.ts";
 
+/** `own`: behind pasta or slirp4netns rootless, on a bridge as root. */
+export type Network = "none" | "host" | "own";
+
 /** How a row wants its container. */
 export interface RunOptions {
-  readonly network?: "none" | "host";
+  readonly network?: Network;
+  /** This port of the machine leads to the same one of the container; it needs a network. */
+  readonly publish?: number;
   /** A host directory, seen at /volume. */
   readonly volume?: string;
   /** Without a system call filter. */
@@ -152,13 +157,19 @@ async function ours(
   return {
     name: "hb",
     files: [program],
-    run: (argv, { network = "none", volume, unconfined } = {}) => {
+    run: (argv, { network = "none", publish, volume, unconfined } = {}) => {
       const bind = volume === undefined ? [] : ["-v", `${volume}:/volume`];
       const filter = unconfined === true ? ["--security-opt", "seccomp=unconfined"] : [];
-      const flags = [`--network=${network}`, ...bind, ...filter];
+      const own = as.name === "root" ? "bridge" : "pasta";
+      const flags = [...networkFlags(network, own, publish), ...bind, ...filter];
       return { as, argv: [program, "run", ...flags, image, ...argv] };
     },
   };
+}
+
+function networkFlags(network: Network, own: string, publish: number | undefined): string[] {
+  const ports = publish === undefined ? [] : ["-p", `${publish}:${publish}`];
+  return [`--network=${network === "own" ? own : network}`, ...ports];
 }
 
 /** podman with the first of crun and runc that works on this machine. */
@@ -184,12 +195,14 @@ function podmanLauncher(global: readonly string[], runtime: string, as: Identity
   return {
     name: "podman",
     files: [global[0] ?? "", runtime, Bun.which("conmon") ?? ""].filter((file) => file !== ""),
-    run: (argv, { network = "none", volume, unconfined } = {}) => {
+    run: (argv, { network = "none", publish, volume, unconfined } = {}) => {
       const bind = volume === undefined ? [] : ["-v", `${volume}:/volume`];
       const filter = unconfined === true ? ["--security-opt", "seccomp=unconfined"] : [];
+      const slirp = Bun.which("slirp4netns") === null ? "pasta" : "slirp4netns";
+      const own = networkFlags(network, as.name === "root" ? "bridge" : slirp, publish);
       // podman's own defaults are more than a limited account may have, and then it starts nothing.
       const limits = ["--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000"];
-      const flags = ["--rm", "--pull=never", `--network=${network}`, ...limits, ...bind, ...filter];
+      const flags = ["--rm", "--pull=never", ...own, ...limits, ...bind, ...filter];
       return { as, argv: [...global, "--runtime", runtime, "run", ...flags, "bench", ...argv] };
     },
   };

@@ -4,7 +4,7 @@
  *   bun bench/run.ts [--quick] [--only start,pull,…] [--check]
  *
  * --quick takes few rounds; --only names groups (start, pull, unpack, memory, files, calls,
- * output); --check exits 1 when a budget is missed. Run as root it measures root and the rootless
+ * output, network); --check exits 1 when a budget is missed. Run as root it measures root and the rootless
  * test user, run by anybody else it measures that user alone.
  */
 
@@ -12,11 +12,13 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { join } from "node:path";
 import { separateCgroups } from "./cgroups.ts";
+import { restoreAfterPodman } from "./cni.ts";
 import { type Launcher, makeLaunchers } from "./contenders.ts";
 import { type Images, makeImages } from "./images.ts";
 import { play, type Result, type Row } from "./measure.ts";
 import { readTree, rootFiles, smallFiles, systemCalls } from "./rows/files.ts";
 import { memory } from "./rows/memory.ts";
+import { downloads, firstByte, networkStart } from "./rows/network.ts";
 import { pull, unpack } from "./rows/pull.ts";
 import { coldStart, phases, warmStart } from "./rows/start.ts";
 import { output } from "./rows/throughput.ts";
@@ -55,6 +57,7 @@ const groups: Readonly<Record<string, (bench: Bench, as: Identity) => Promise<Ro
   files: (bench, as) => [smallFiles(bench, as), rootFiles(bench, as), readTree(bench, as)],
   calls: (bench, as) => [systemCalls(bench, as)],
   output: (bench, as) => [output(bench, as, "pipe"), output(bench, as, "file")],
+  network: (bench, as) => [networkStart(bench, as), firstByte(bench, as), ...downloads(bench, as)],
 };
 
 function parseOptions(argv: readonly string[]): Options {
@@ -85,6 +88,7 @@ async function makeBench(workspace: Workspace, options: Options): Promise<Bench>
   const hb = built("hb", "hb");
   const helper = built(join("embed", "hb-init"), "hb-init");
   separateCgroups(workspace);
+  restoreAfterPodman(workspace);
   const images = await makeImages(workspace);
   const launchers = new Map<Identity, readonly Launcher[]>();
   for (const identity of workspace.identities) {
@@ -140,7 +144,9 @@ async function main(argv: readonly string[]): Promise<number> {
       cpus: cpus().length,
       model: cpus()[0]?.model,
       kernel: release(),
-      versions: ["podman", "crun", "runc", "bwrap"].map(versionOf).filter((v) => v !== undefined),
+      versions: ["podman", "crun", "runc", "bwrap", "slirp4netns"]
+        .map(versionOf)
+        .filter((v) => v !== undefined),
     };
     const report = { date: new Date().toISOString(), quick: options.quick, machine, results };
     mkdirSync(join(repository, "dist"), { recursive: true });
