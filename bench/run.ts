@@ -4,8 +4,8 @@
  *   bun bench/run.ts [--quick] [--only start,pull,…] [--check]
  *
  * --quick takes few rounds; --only names groups (start, pull, unpack, memory, files, calls,
- * output, network); --check exits 1 when a budget is missed. Run as root it measures root and the rootless
- * test user, run by anybody else it measures that user alone.
+ * output, network); --check exits 1 when a budget is missed. Run as root it measures root and the
+ * rootless test user, run by anybody else it measures that user alone.
  */
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
