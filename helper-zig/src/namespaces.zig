@@ -6,18 +6,21 @@ const sys = @import("sys.zig");
 const report = @import("report.zig");
 const plan = @import("plan.zig");
 
-/// clone(2)'s flags for the namespaces the plan lists.
+/// clone(2)'s flags for the new namespaces the plan lists.
 pub fn cloneFlags(wanted: plan.Linux) usize {
     var flags: usize = 0;
-    for (wanted.namespaces) |namespace| flags |= switch (namespace.type) {
-        .user => linux.CLONE.NEWUSER,
-        .mount => linux.CLONE.NEWNS,
-        .pid => linux.CLONE.NEWPID,
-        .network => linux.CLONE.NEWNET,
-        .ipc => linux.CLONE.NEWIPC,
-        .uts => linux.CLONE.NEWUTS,
-        .cgroup => linux.CLONE.NEWCGROUP,
-    };
+    for (wanted.namespaces) |namespace| {
+        if (namespace.path != null) continue;
+        flags |= switch (namespace.type) {
+            .user => linux.CLONE.NEWUSER,
+            .mount => linux.CLONE.NEWNS,
+            .pid => linux.CLONE.NEWPID,
+            .network => linux.CLONE.NEWNET,
+            .ipc => linux.CLONE.NEWIPC,
+            .uts => linux.CLONE.NEWUTS,
+            .cgroup => linux.CLONE.NEWCGROUP,
+        };
+    }
     return flags;
 }
 
