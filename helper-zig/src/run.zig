@@ -8,7 +8,9 @@
 //!   clone ───────────────────────────────────────▶ compile seccomp; wait
 //!   id maps ∥ container directory ∥ layer locks
 //!   ids_mapped ──────────────────────────────────▶ root of the namespace ─▶ mounts ─▶ pivot
-//!   supervise: signals, streams, terminal          ─▶ user, capabilities, seccomp ─▶ execve
+//!   network, meanwhile
+//!   network_ready ───────────────────────────────▶ user, capabilities, seccomp ─▶ execve
+//!   supervise: signals, streams, terminal
 //!   ◀───────────────── end of file ──────────────  (the payload runs)
 //!   wait ─▶ drain ─▶ remove the directory ─▶ the payload's status
 //! ```
@@ -29,6 +31,7 @@ const mount = @import("mount.zig");
 const files = @import("files.zig");
 const mask = @import("mask.zig");
 const netlink = @import("netlink.zig");
+const pasta = @import("pasta.zig");
 const terminal = @import("terminal.zig");
 const stdio = @import("stdio.zig");
 const supervise = @import("supervise.zig");
@@ -131,6 +134,9 @@ fn release(
     try filled;
     try held;
     try supervisor.peer.send(.ids_mapped);
+    const network = it.hb.network orelse return supervisor.run();
+    if (network.pasta) |wanted|
+        supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
     return supervisor.run();
 }
 
@@ -138,6 +144,7 @@ fn release(
 fn end(supervisor: *supervise.Supervisor) void {
     _ = sys.signalPidfd(supervisor.pidfd, signals.number(.KILL));
     _ = sys.wait(supervisor.pidfd);
+    supervisor.endPasta();
 }
 
 fn mapsOf(it: *const plan.Plan) ?idmap.Maps {
@@ -184,6 +191,8 @@ fn child(
     try rootfs.pivot(root); // the host's paths end here
     const pty = if (it.process.terminal) try terminal.Pty.open(root) else null; // the new devpts
     try rootfs.sealIfReadonly(it.root, root); // last of what changes the tree
+
+    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up, do not run
 
     const databases = try user.Databases.read(root, arena); // the image's own, hence after pivot
     const identity = try user.find(it.*, databases);
