@@ -1,0 +1,257 @@
+//! pasta(1): a user's own network for a container, over a tap device in its network namespace.
+//!
+//! The front end composes the arguments; here they are completed with how this process follows
+//! pasta: in the foreground, a child like the container itself, telling on its standard output when
+//! it is ready (`--pid`, which passt of 2023 and of 2025 write when all is set up), and tied to the
+//! supervisor's life.
+
+const std = @import("std");
+const linux = std.os.linux;
+const sys = @import("sys.zig");
+const signals = @import("signals.zig");
+const report = @import("report.zig");
+const spawn = @import("spawn.zig");
+const plan = @import("plan.zig");
+
+/// What pasta said last, kept for the moment it fails.
+const said_bytes_max = 1024;
+
+/// What happened to pasta.
+pub const Event = enum { nothing, ready, died };
+
+pub const Pasta = struct {
+    process: spawn.Process,
+    path: plan.Text,
+    /// Where it writes its pid once the network is there; -1 afterwards.
+    ready: sys.Fd,
+    /// Its standard error; -1 once it has none any more.
+    complaints: sys.Fd,
+    /// Our end of the pipe whose other end is its standard input: see `tie`.
+    life: sys.Fd,
+    said: [said_bytes_max]u8 = undefined,
+    said_length: usize = 0,
+
+    pub const fds = 3;
+
+    /// What to poll for, for `step`.
+    pub fn interest(pasta: *const Pasta) [fds]linux.pollfd {
+        return .{
+            .{ .fd = pasta.process.pidfd, .events = linux.POLL.IN, .revents = 0 },
+            .{ .fd = pasta.ready, .events = linux.POLL.IN, .revents = 0 },
+            .{ .fd = pasta.complaints, .events = linux.POLL.IN, .revents = 0 },
+        };
+    }
+
+    /// Deals with what poll(2) found. A pasta that ends before it was ready is a failure; later it
+    /// is `died`, once.
+    pub fn step(pasta: *Pasta, polled: *const [fds]linux.pollfd) report.Error!Event {
+        if (polled[2].revents != 0) pasta.listen();
+        if (polled[1].revents != 0) {
+            var pid: [16]u8 = undefined;
+            const got = sys.read(pasta.ready, &pid);
+            closeOnce(&pasta.ready);
+            if (got != .ok or got.ok == 0) return pasta.failed();
+            return .ready;
+        }
+        if (polled[0].revents == 0) return .nothing;
+        if (pasta.ready >= 0) return pasta.failed();
+        pasta.end();
+        return .died;
+    }
+
+    /// Ends it, if it is there, and waits for the end. It has nothing to clean up.
+    pub fn end(pasta: *Pasta) void {
+        if (pasta.process.pidfd < 0) return;
+        // ESRCH: it ended by itself.
+        _ = sys.signalPidfd(pasta.process.pidfd, signals.number(.KILL));
+        _ = sys.wait(pasta.process.pidfd);
+        pasta.listen();
+        closeOnce(&pasta.process.pidfd);
+        closeOnce(&pasta.ready);
+        closeOnce(&pasta.complaints);
+        closeOnce(&pasta.life);
+    }
+
+    /// Its last words.
+    pub fn complaint(pasta: *const Pasta) []const u8 {
+        return lastWord(pasta.said[0..pasta.said_length]);
+    }
+
+    fn failed(pasta: *Pasta) report.Error {
+        pasta.end();
+        const why = pasta.complaint();
+        if (why.len == 0) return report.fail("start {s}: it ended without a word", .{pasta.path});
+        return report.fail("start {s}: {s}", .{ pasta.path, why });
+    }
+
+    /// Reads what pasta says; of more than fits the later part is kept.
+    fn listen(pasta: *Pasta) void {
+        var buffer: [said_bytes_max]u8 = undefined;
+        while (pasta.complaints >= 0) switch (sys.read(pasta.complaints, &buffer)) {
+            .ok => |length| {
+                if (length == 0) closeOnce(&pasta.complaints);
+                pasta.keep(buffer[0..length]);
+            },
+            // EAGAIN: that was all for now.
+            .err => return,
+        };
+    }
+
+    fn keep(pasta: *Pasta, text: []const u8) void {
+        if (pasta.said_length + text.len > said_bytes_max) pasta.said_length = 0;
+        @memcpy(pasta.said[pasta.said_length..][0..text.len], text);
+        pasta.said_length += text.len;
+    }
+};
+
+fn closeOnce(fd: *sys.Fd) void {
+    if (fd.* >= 0) sys.close(fd.*);
+    fd.* = -1;
+}
+
+/// Starts pasta on the namespaces of `pid`, whose ids are mapped by now. It goes on by itself: the
+/// caller polls it until it is ready.
+pub fn start(wanted: plan.Pasta, pid: sys.Pid, namespaces: plan.Linux) report.Error!Pasta {
+    const doing = "open a pipe for pasta";
+    const life = try report.check(sys.pipe(), doing, .{});
+    defer sys.close(life[0]);
+
+    const ready = try report.check(sys.pipe(), doing, .{});
+    defer sys.close(ready[1]);
+
+    const errors = try report.check(sys.pipe(), doing, .{});
+    defer sys.close(errors[1]);
+
+    // It opens its output by name for `--pid`, as root after having become nobody.
+    try report.check(sys.fchmod(ready[1], 0o666), doing, .{});
+    try report.check(sys.setNonBlocking(errors[0]), doing, .{});
+    var args: Args = .{};
+    try args.compose(wanted, pid, namespaces.has(.user));
+    const process = try spawn.startWith(wanted.path, args.list(), .{
+        .input = life[0],
+        .output = ready[1],
+        .errors = errors[1],
+    });
+    var pasta: Pasta = .{
+        .process = process,
+        .path = wanted.path,
+        .ready = ready[0],
+        .complaints = errors[0],
+        .life = life[1],
+    };
+    tie(life[0], process.pid) catch |err| {
+        pasta.end();
+        return err;
+    };
+    return pasta;
+}
+
+/// Has the kernel kill pasta when this process ends, however it ends. A parent death signal would
+/// not do: joining the user namespace or becoming nobody clears it (prctl(2)). But the end of the
+/// last writer of a pipe is input for its reader, and input can be told by a signal of one's choice
+/// (fcntl(2), F_SETSIG). Nothing is ever written; the only writer is this process, and pasta keeps
+/// the reading end as its standard input.
+fn tie(reader: sys.Fd, pid: sys.Pid) report.Error!void {
+    const doing = "tie pasta to this process";
+    const kill: usize = signals.number(.KILL);
+    try report.check(sys.call(void, .fcntl, .{ reader, linux.F.SETSIG, kill }), doing, .{});
+    try report.check(sys.call(void, .fcntl, .{ reader, linux.F.SETOWN, pid }), doing, .{});
+    const flags: u32 = @bitCast(linux.O{ .ASYNC = true });
+    return report.check(sys.call(void, .fcntl, .{ reader, linux.F.SETFL, flags }), doing, .{});
+}
+
+/// pasta's command line.
+const Args = struct {
+    words: [args_max + 1]?[*:0]const u8 = @splat(null),
+    count: usize = 0,
+    target: [48]u8 = undefined,
+
+    const args_max = 4096;
+
+    fn compose(args: *Args, wanted: plan.Pasta, pid: sys.Pid, has_user: bool) report.Error!void {
+        if (wanted.args.len + 8 > args_max)
+            return report.fail("start {s}: more than {d} arguments", .{ wanted.path, args_max });
+        args.add(wanted.path);
+        for (wanted.args) |arg| args.add(arg);
+        args.add("--foreground");
+        // Its own output, which is our pipe. It closes what else it is given.
+        args.add("--pid");
+        args.add("/proc/self/fd/1");
+        // Its watch over a path in /proc is a timer, or does nothing: it is tied to us instead.
+        args.add("--no-netns-quit");
+        if (has_user) {
+            // Both namespaces of the process: pasta must be root in the one that owns the other.
+            args.add(args.format("{d}", pid));
+        } else {
+            args.add("--netns");
+            args.add(args.format("/proc/{d}/ns/net", pid));
+        }
+    }
+
+    fn add(args: *Args, word: [*:0]const u8) void {
+        args.words[args.count] = word;
+        args.count += 1;
+    }
+
+    fn format(args: *Args, comptime text: []const u8, pid: sys.Pid) [:0]const u8 {
+        // proven: a pid has ten digits at most.
+        return std.fmt.bufPrintSentinel(&args.target, text, .{pid}, 0) catch unreachable;
+    }
+
+    fn list(args: *Args) [*:null]const ?[*:0]const u8 {
+        return args.words[0..args.count :null];
+    }
+};
+
+/// The last line that says something. Without a system log passt of 2023 complains about that with
+/// every line.
+fn lastWord(said: []const u8) []const u8 {
+    var rest = std.mem.trim(u8, said, " \n");
+    while (rest.len > 0) {
+        const line = spawn.lastLine(rest);
+        if (!std.mem.startsWith(u8, line, "Failed to send")) return line;
+        rest = std.mem.trimEnd(u8, rest[0 .. rest.len - line.len], " \n");
+    }
+    return "";
+}
+
+test "pasta is quoted by its last line about the network" {
+    const said = "Failed to send 51 bytes to syslog\nCannot bind\nFailed to send 9 bytes to syslog\n";
+    try std.testing.expectEqualStrings("Cannot bind", lastWord(said));
+    try std.testing.expectEqualStrings("", lastWord("Failed to send 9 bytes to syslog"));
+    try std.testing.expectEqualStrings("", lastWord("\n"));
+}
+
+test "the target follows what is passed on" {
+    var args: Args = .{};
+    const wanted: plan.Pasta = .{ .path = "/usr/bin/pasta", .args = &.{ "--config-net", "-t" } };
+    try args.compose(wanted, 42, true);
+    try std.testing.expectEqualStrings("/usr/bin/pasta", std.mem.span(args.words[0].?));
+    try std.testing.expectEqualStrings("-t", std.mem.span(args.words[2].?));
+    try std.testing.expectEqualStrings("42", std.mem.span(args.words[args.count - 1].?));
+
+    var rooted: Args = .{};
+    try rooted.compose(wanted, 42, false);
+    const target = std.mem.span(rooted.words[rooted.count - 1].?);
+    try std.testing.expectEqualStrings("/proc/42/ns/net", target);
+}
+
+test "a pasta that fails has its complaint passed on" {
+    const pasta: plan.Pasta = .{ .path = "/bin/sh", .args = &.{ "-c", "echo no tap >&2; exit 1" } };
+    const saved = report.fd;
+    defer report.fd = saved;
+
+    const heard = sys.pipe().ok;
+    report.fd = heard[1];
+    var started = try start(pasta, 1, .{});
+    const outcome = while (true) {
+        var polled = started.interest();
+        _ = sys.poll(&polled, -1);
+        const event = started.step(&polled) catch |err| break err;
+        if (event != .nothing) return error.TestUnexpectedResult;
+    };
+    try std.testing.expectEqual(error.Reported, outcome);
+    var text: [128]u8 = undefined;
+    const length = sys.read(heard[0], &text).ok;
+    try std.testing.expectEqualStrings("hb: start /bin/sh: no tap\n", text[0..length]);
+}
