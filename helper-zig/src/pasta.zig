@@ -1,7 +1,7 @@
 //! pasta(1): a user's own network for a container, over a tap device in its network namespace.
 //!
 //! The front end composes the arguments; here they are completed with how this process follows
-//! pasta: in the foreground, a child like the container itself, telling on its standard output when
+//! pasta: in the foreground, a child like the container itself, telling on its standard error when
 //! it is ready (`--pid`, which passt of 2023 and of 2025 write when all is set up), and tied to the
 //! supervisor's life.
 
@@ -22,39 +22,34 @@ pub const Event = enum { nothing, ready, died };
 pub const Pasta = struct {
     process: spawn.Process,
     path: plan.Text,
-    /// Where it writes its pid once the network is there; -1 afterwards.
-    ready: sys.Fd,
-    /// Its standard error; -1 once it has none any more.
-    complaints: sys.Fd,
+    /// Its standard error, where it also writes its pid once the network is there; -1 at its end.
+    errors: sys.Fd,
     /// Our end of the pipe whose other end is its standard input: see `tie`.
     life: sys.Fd,
     said: [said_bytes_max]u8 = undefined,
     said_length: usize = 0,
+    is_ready: bool = false,
 
-    pub const fds = 3;
+    pub const fds = 2;
 
     /// What to poll for, for `step`.
     pub fn interest(pasta: *const Pasta) [fds]linux.pollfd {
         return .{
             .{ .fd = pasta.process.pidfd, .events = linux.POLL.IN, .revents = 0 },
-            .{ .fd = pasta.ready, .events = linux.POLL.IN, .revents = 0 },
-            .{ .fd = pasta.complaints, .events = linux.POLL.IN, .revents = 0 },
+            .{ .fd = pasta.errors, .events = linux.POLL.IN, .revents = 0 },
         };
     }
 
     /// Deals with what poll(2) found. A pasta that ends before it was ready is a failure; later it
     /// is `died`, once.
     pub fn step(pasta: *Pasta, polled: *const [fds]linux.pollfd) report.Error!Event {
-        if (polled[2].revents != 0) pasta.listen();
-        if (polled[1].revents != 0) {
-            var pid: [16]u8 = undefined;
-            const got = sys.read(pasta.ready, &pid);
-            closeOnce(&pasta.ready);
-            if (got != .ok or got.ok == 0) return pasta.failed();
+        if (polled[1].revents != 0) pasta.listen();
+        if (!pasta.is_ready and pasta.hasSaidItsPid()) {
+            pasta.is_ready = true;
             return .ready;
         }
         if (polled[0].revents == 0) return .nothing;
-        if (pasta.ready >= 0) return pasta.failed();
+        if (!pasta.is_ready) return pasta.failed();
         pasta.end();
         return .died;
     }
@@ -67,8 +62,7 @@ pub const Pasta = struct {
         _ = sys.wait(pasta.process.pidfd);
         pasta.listen();
         closeOnce(&pasta.process.pidfd);
-        closeOnce(&pasta.ready);
-        closeOnce(&pasta.complaints);
+        closeOnce(&pasta.errors);
         closeOnce(&pasta.life);
     }
 
@@ -84,23 +78,33 @@ pub const Pasta = struct {
         return report.fail("start {s}: {s}", .{ pasta.path, why });
     }
 
-    /// Reads what pasta says; of more than fits the later part is kept.
-    fn listen(pasta: *Pasta) void {
-        var buffer: [said_bytes_max]u8 = undefined;
-        while (pasta.complaints >= 0) switch (sys.read(pasta.complaints, &buffer)) {
-            .ok => |length| {
-                if (length == 0) closeOnce(&pasta.complaints);
-                pasta.keep(buffer[0..length]);
-            },
-            // EAGAIN: that was all for now.
-            .err => return,
-        };
+    fn hasSaidItsPid(pasta: *const Pasta) bool {
+        var buffer: [12]u8 = undefined;
+        // proven: a pid has ten digits at most.
+        const pid = std.fmt.bufPrint(&buffer, "{d}", .{pasta.process.pid}) catch unreachable;
+        var lines = std.mem.splitScalar(u8, pasta.said[0..pasta.said_length], '\n');
+        while (lines.next()) |line| if (std.mem.eql(u8, line, pid)) return true;
+        return false;
     }
 
-    fn keep(pasta: *Pasta, text: []const u8) void {
-        if (pasta.said_length + text.len > said_bytes_max) pasta.said_length = 0;
-        @memcpy(pasta.said[pasta.said_length..][0..text.len], text);
-        pasta.said_length += text.len;
+    /// Reads what pasta says; of more than fits the later part is kept.
+    fn listen(pasta: *Pasta) void {
+        const half = said_bytes_max / 2;
+        while (pasta.errors >= 0) {
+            if (pasta.said_length > half) {
+                const later = pasta.said[pasta.said_length - half .. pasta.said_length];
+                std.mem.copyForwards(u8, pasta.said[0..half], later);
+                pasta.said_length = half;
+            }
+            switch (sys.read(pasta.errors, pasta.said[pasta.said_length..])) {
+                .ok => |length| {
+                    if (length == 0) closeOnce(&pasta.errors);
+                    pasta.said_length += length;
+                },
+                // EAGAIN: that was all for now.
+                .err => return,
+            }
+        }
     }
 };
 
@@ -116,27 +120,29 @@ pub fn start(wanted: plan.Pasta, pid: sys.Pid, namespaces: plan.Linux) report.Er
     const life = try report.check(sys.pipe(), doing, .{});
     defer sys.close(life[0]);
 
-    const ready = try report.check(sys.pipe(), doing, .{});
-    defer sys.close(ready[1]);
-
     const errors = try report.check(sys.pipe(), doing, .{});
     defer sys.close(errors[1]);
 
-    // It opens its output by name for `--pid`, as root after having become nobody.
-    try report.check(sys.fchmod(ready[1], 0o666), doing, .{});
     try report.check(sys.setNonBlocking(errors[0]), doing, .{});
-    var args: Args = .{};
-    try args.compose(wanted, pid, namespaces.has(.user));
-    const process = try spawn.startWith(wanted.path, args.list(), .{
+    var streams: spawn.Streams = .{
         .input = life[0],
-        .output = ready[1],
+        .output = errors[1],
         .errors = errors[1],
-    });
+    };
+    const has_user = namespaces.has(.user);
+    // Root's pasta has given up the right to look at other processes before it opens the namespace
+    // by their name: it is handed the open namespace.
+    const namespace = if (has_user) null else try openNetwork(pid);
+    defer if (namespace) |fd| sys.close(fd);
+
+    if (namespace) |fd| streams.output = fd;
+    var args: Args = .{};
+    try args.compose(wanted, pid, has_user);
+    const process = try spawn.startWith(wanted.path, args.list(), streams);
     var pasta: Pasta = .{
         .process = process,
         .path = wanted.path,
-        .ready = ready[0],
-        .complaints = errors[0],
+        .errors = errors[0],
         .life = life[1],
     };
     tie(life[0], process.pid) catch |err| {
@@ -160,42 +166,49 @@ fn tie(reader: sys.Fd, pid: sys.Pid) report.Error!void {
     return report.check(sys.call(void, .fcntl, .{ reader, linux.F.SETFL, flags }), doing, .{});
 }
 
+fn openNetwork(pid: sys.Pid) report.Error!sys.Fd {
+    var path: [32]u8 = undefined;
+    // proven: a pid has ten digits at most.
+    const name = std.fmt.bufPrintSentinel(&path, "/proc/{d}/ns/net", .{pid}, 0) catch unreachable;
+    return report.check(sys.openat(sys.cwd, name, .{}, 0), "open the network namespace", .{});
+}
+
 /// pasta's command line.
 const Args = struct {
     words: [args_max + 1]?[*:0]const u8 = @splat(null),
     count: usize = 0,
-    target: [48]u8 = undefined,
+    pid: [16]u8 = undefined,
 
     const args_max = 4096;
 
     fn compose(args: *Args, wanted: plan.Pasta, pid: sys.Pid, has_user: bool) report.Error!void {
-        if (wanted.args.len + 8 > args_max)
+        if (wanted.args.len + 10 > args_max)
             return report.fail("start {s}: more than {d} arguments", .{ wanted.path, args_max });
         args.add(wanted.path);
         for (wanted.args) |arg| args.add(arg);
         args.add("--foreground");
-        // Its own output, which is our pipe. It closes what else it is given.
+        // Its own standard error, which is our pipe. It closes what else it is given.
         args.add("--pid");
-        args.add("/proc/self/fd/1");
+        args.add("/proc/self/fd/2");
         // Its watch over a path in /proc is a timer, or does nothing: it is tied to us instead.
         args.add("--no-netns-quit");
         if (has_user) {
             // Both namespaces of the process: pasta must be root in the one that owns the other.
-            args.add(args.format("{d}", pid));
+            // proven: a pid has ten digits at most.
+            args.add(std.fmt.bufPrintSentinel(&args.pid, "{d}", .{pid}, 0) catch unreachable);
         } else {
+            // Only root may join the namespace, and pasta would become nobody. It gives up root's
+            // rights and the file system by itself.
+            args.add("--runas");
+            args.add("0:0");
             args.add("--netns");
-            args.add(args.format("/proc/{d}/ns/net", pid));
+            args.add("/proc/self/fd/1");
         }
     }
 
     fn add(args: *Args, word: [*:0]const u8) void {
         args.words[args.count] = word;
         args.count += 1;
-    }
-
-    fn format(args: *Args, comptime text: []const u8, pid: sys.Pid) [:0]const u8 {
-        // proven: a pid has ten digits at most.
-        return std.fmt.bufPrintSentinel(&args.target, text, .{pid}, 0) catch unreachable;
     }
 
     fn list(args: *Args) [*:null]const ?[*:0]const u8 {
@@ -209,7 +222,7 @@ fn lastWord(said: []const u8) []const u8 {
     var rest = std.mem.trim(u8, said, " \n");
     while (rest.len > 0) {
         const line = spawn.lastLine(rest);
-        if (!std.mem.startsWith(u8, line, "Failed to send")) return line;
+        if (!std.mem.startsWith(u8, line, "Failed to send")) return std.mem.trim(u8, line, " ");
         rest = std.mem.trimEnd(u8, rest[0 .. rest.len - line.len], " \n");
     }
     return "";
@@ -233,7 +246,7 @@ test "the target follows what is passed on" {
     var rooted: Args = .{};
     try rooted.compose(wanted, 42, false);
     const target = std.mem.span(rooted.words[rooted.count - 1].?);
-    try std.testing.expectEqualStrings("/proc/42/ns/net", target);
+    try std.testing.expectEqualStrings("/proc/self/fd/1", target);
 }
 
 test "a pasta that fails has its complaint passed on" {
@@ -243,7 +256,7 @@ test "a pasta that fails has its complaint passed on" {
 
     const heard = sys.pipe().ok;
     report.fd = heard[1];
-    var started = try start(pasta, 1, .{});
+    var started = try start(pasta, sys.getpid(), .{});
     const outcome = while (true) {
         var polled = started.interest();
         _ = sys.poll(&polled, -1);
