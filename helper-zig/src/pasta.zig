@@ -13,8 +13,8 @@ const report = @import("report.zig");
 const spawn = @import("spawn.zig");
 const plan = @import("plan.zig");
 
-/// What pasta said last, kept for the moment it fails.
-const said_bytes_max = 1024;
+/// What pasta said, kept for the moment it fails: all its help, after an option it does not know.
+const said_bytes_max = 32 << 10;
 
 /// What happened to pasta.
 pub const Event = enum { nothing, ready, died };
@@ -46,6 +46,7 @@ pub const Pasta = struct {
         if (polled[1].revents != 0) pasta.listen();
         if (!pasta.is_ready and pasta.hasSaidItsPid()) {
             pasta.is_ready = true;
+            pasta.said_length = 0;
             return .ready;
         }
         if (polled[0].revents == 0) return .nothing;
@@ -54,11 +55,17 @@ pub const Pasta = struct {
         return .died;
     }
 
-    /// Ends it, if it is there, and waits for the end. It has nothing to clean up.
+    /// Has it end: it has nothing to clean up, and the kernel takes tens of milliseconds for its
+    /// sockets and its device.
+    pub fn kill(pasta: *const Pasta) void {
+        // ESRCH: it has ended by itself.
+        _ = sys.signalPidfd(pasta.process.pidfd, signals.number(.KILL));
+    }
+
+    /// Ends it, if it is there, and waits until it is gone with all it held.
     pub fn end(pasta: *Pasta) void {
         if (pasta.process.pidfd < 0) return;
-        // ESRCH: it ended by itself.
-        _ = sys.signalPidfd(pasta.process.pidfd, signals.number(.KILL));
+        pasta.kill();
         _ = sys.wait(pasta.process.pidfd);
         pasta.listen();
         closeOnce(&pasta.process.pidfd);
@@ -68,7 +75,10 @@ pub const Pasta = struct {
 
     /// Its last words.
     pub fn complaint(pasta: *const Pasta) []const u8 {
-        return lastWord(pasta.said[0..pasta.said_length]);
+        const word = lastWord(pasta.said[0..pasta.said_length]);
+        const named = std.mem.startsWith(u8, word, pasta.path) and
+            std.mem.startsWith(u8, word[pasta.path.len..], ": ");
+        return if (named) word[pasta.path.len + 2 ..] else word;
     }
 
     fn failed(pasta: *Pasta) report.Error {
@@ -91,7 +101,7 @@ pub const Pasta = struct {
     fn listen(pasta: *Pasta) void {
         const half = said_bytes_max / 2;
         while (pasta.errors >= 0) {
-            if (pasta.said_length > half) {
+            if (pasta.said_length == said_bytes_max) {
                 const later = pasta.said[pasta.said_length - half .. pasta.said_length];
                 std.mem.copyForwards(u8, pasta.said[0..half], later);
                 pasta.said_length = half;
@@ -160,8 +170,9 @@ pub fn start(wanted: plan.Pasta, pid: sys.Pid, namespaces: plan.Linux) report.Er
 fn tie(reader: sys.Fd, pid: sys.Pid) report.Error!void {
     const doing = "tie pasta to this process";
     const kill: usize = signals.number(.KILL);
+    const set_owner: u32 = 8; // F_SETOWN of asm-generic/fcntl.h; std has F_GETOWN's 9 for it
     try report.check(sys.call(void, .fcntl, .{ reader, linux.F.SETSIG, kill }), doing, .{});
-    try report.check(sys.call(void, .fcntl, .{ reader, linux.F.SETOWN, pid }), doing, .{});
+    try report.check(sys.call(void, .fcntl, .{ reader, set_owner, pid }), doing, .{});
     const flags: u32 = @bitCast(linux.O{ .ASYNC = true });
     return report.check(sys.call(void, .fcntl, .{ reader, linux.F.SETFL, flags }), doing, .{});
 }
@@ -216,10 +227,11 @@ const Args = struct {
     }
 };
 
-/// The last line that says something. Without a system log passt of 2023 complains about that with
-/// every line.
+/// The line that says why: the last one, or the one before pasta's whole help. Without a system log
+/// passt of 2023 complains about that with every line.
 fn lastWord(said: []const u8) []const u8 {
-    var rest = std.mem.trim(u8, said, " \n");
+    const usage = std.mem.indexOf(u8, said, "\nUsage: ") orelse said.len;
+    var rest = std.mem.trim(u8, said[0..usage], " \n");
     while (rest.len > 0) {
         const line = spawn.lastLine(rest);
         if (!std.mem.startsWith(u8, line, "Failed to send")) return std.mem.trim(u8, line, " ");
@@ -233,6 +245,8 @@ test "pasta is quoted by its last line about the network" {
     try std.testing.expectEqualStrings("Cannot bind", lastWord(said));
     try std.testing.expectEqualStrings("", lastWord("Failed to send 9 bytes to syslog"));
     try std.testing.expectEqualStrings("", lastWord("\n"));
+    const help = "pasta: unrecognized option '--x'\nFailed to send 3 bytes\nUsage: pasta\n -h\n";
+    try std.testing.expectEqualStrings("pasta: unrecognized option '--x'", lastWord(help));
 }
 
 test "the target follows what is passed on" {

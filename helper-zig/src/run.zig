@@ -102,6 +102,8 @@ fn parent(it: *const plan.Plan, arena: std.mem.Allocator) report.Error!u8 {
 /// The container's directory around the container's life: whatever fails in between, the child is
 /// gone before the directory goes.
 fn house(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!u8 {
+    defer supervisor.endPasta();
+
     const home = directory.Directory.create(it.hb.container) catch |err| {
         end(supervisor);
         return err;
@@ -144,7 +146,6 @@ fn release(
 fn end(supervisor: *supervise.Supervisor) void {
     _ = sys.signalPidfd(supervisor.pidfd, signals.number(.KILL));
     _ = sys.wait(supervisor.pidfd);
-    supervisor.endPasta();
 }
 
 fn mapsOf(it: *const plan.Plan) ?idmap.Maps {

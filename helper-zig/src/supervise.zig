@@ -48,7 +48,7 @@ pub const Supervisor = struct {
         const ended = while (true) {
             if (try self.turn()) |ended| break ended;
         };
-        self.endPasta(); // before what may take long: its ports are free again
+        if (self.pasta) |*it| it.kill(); // waited for when all else is done
         try self.drain();
         if (self.killed_by) |signal| return 128 +| signal;
         return ended.status();
