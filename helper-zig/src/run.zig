@@ -73,6 +73,7 @@ fn parent(it: *const plan.Plan, arena: std.mem.Allocator) report.Error!u8 {
     var streams: stdio.Streams = .{};
     if (!it.process.terminal) streams = try stdio.prepare(it.hb.interactive);
     const pair = try sync.Pair.open();
+    try namespaces.joinUser(it.linux); // before the clone: it owns what is new
 
     var pidfd: sys.Fd = -1;
     const new = namespaces.cloneFlags(it.linux);
@@ -171,12 +172,14 @@ fn child(
     const program = try compileFilter(it.linux); // needs no right: done while the maps are written
     const maps = mapsOf(it);
     try peer.expect(.ids_mapped); // until then we are nobody in our own namespace; EOF: do not run
-    if (maps) |m| try userns.takeRootIds(m);
+    const keep_groups = keepsGroups(it.linux, maps);
+    if (maps != null or it.linux.joined(.user) != null) try userns.takeRootIds(keep_groups);
     _ = try report.check(sys.dieWithParent(), "set the parent death signal", .{});
     try peer.stillThere(); // the supervisor may have died before that took effect
     _ = try report.check(sys.setsid(), "leave the terminal's session", .{}); // TIOCSTI, ^C, /dev/tty
     try namespaces.joinKeyring(); // before anything of the image is touched
     try namespaces.setHostname(it.*); // while CAP_SYS_ADMIN is held, as for all that follows
+    try namespaces.join(it.linux); // the paths are the host's
     if (it.linux.has(.network)) try netlink.loopbackUp();
 
     try rootfs.cutPropagation(); // before any mount, or the host would see it
@@ -208,8 +211,7 @@ fn child(
     try exec.closeInherited(); // nothing above 2 survives exec, whoever opened it
     const entered = try exec.tryEnterCwd(it.process); // as root first
     try capabilities.dropBounding(it.process); // needs CAP_SETPCAP
-    const gid_is_single = if (maps) |m| m.isSingle() else false;
-    try user.become(&identity, gid_is_single, peer); // groups, group, user
+    try user.become(&identity, keep_groups, peer); // groups, group, user
     if (!entered) try exec.enterCwd(it.process); // some only the payload's user may enter
     try exec.verifyCwdIsInside(it.process); // CVE-2024-21626
     if (it.hb.init) try init.split(it.process, program); // pid 1 stays behind, confined alike
@@ -217,6 +219,12 @@ fn child(
     try capabilities.setFinal(it.process); // ... one of both is what installing a filter takes
     if (program) |p| try seccomp.install(p); // last, so that it need not allow the steps above
     return exec.payload(payload);
+}
+
+/// Whether the user namespace lets nobody change groups.
+fn keepsGroups(wanted: plan.Linux, maps: ?idmap.Maps) bool {
+    if (maps) |m| return m.isSingle();
+    return wanted.joined(.user) != null and namespaces.denySetgroups();
 }
 
 fn compileFilter(wanted: plan.Linux) report.Error!?*const seccomp.Program {
