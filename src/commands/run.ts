@@ -2,8 +2,10 @@
 
 import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { bareImage, convert, type RootChoice } from "../container/convert.ts";
+import { chooseHostname } from "../container/etc.ts";
 import type { HostFacts } from "../container/facts.ts";
 import { checkName } from "../container/labels.ts";
+import { decideNetwork } from "../container/network.ts";
 import type { Plan } from "../container/plan.ts";
 import { seccompFor } from "../container/seccomp.ts";
 import { HbError } from "../errors.ts";
@@ -11,9 +13,10 @@ import { launch, planText } from "../helper/launch.ts";
 import { hostFacts } from "../host/facts.ts";
 import { currentIdentity, helperMapFlags, type Identity } from "../host/identity.ts";
 import { checkArchitecture } from "../image/architecture.ts";
+import { type GrantedNetwork, grantNetwork } from "../network/grant.ts";
 import { type ObtainedImage, obtainImage } from "../obtain.ts";
 import type { RunOptions } from "../options.ts";
-import { printNotice } from "../output.ts";
+import { printNotice, printStatus } from "../output.ts";
 import { newContainerId } from "../store/id.ts";
 import { containerPath, createStore, currentStore, type StorePaths } from "../store/layout.ts";
 import { type ClaimedName, claimName } from "../store/names.ts";
@@ -28,6 +31,8 @@ export async function run(options: RunOptions): Promise<number> {
   if (identity.notice !== undefined) printNotice(identity.notice);
   sweepStore(store, identity);
   const facts = hostFacts(identity);
+  // What is wrong with it is said before anything is pulled.
+  if (options.publishAll || options.network !== undefined) decideNetwork(options, [], facts);
   const image = options.rootfs === undefined ? await obtain(options, store, identity) : undefined;
   if (image !== undefined) checkArchitecture(image.name, image.config.platform, facts);
   const id = newContainerId();
@@ -39,11 +44,21 @@ export async function run(options: RunOptions): Promise<number> {
     root: chooseRoot(options, image, facts),
     seccomp: seccompFor,
   };
-  const plan = convert({ ...input, container });
-  if (options.name === undefined) return start(plan, options);
-  const name = claimName(store, options.name, id);
-  const named = { ...container, name: options.name, nameFile: name.file };
-  return start({ ...plan, hb: { ...plan.hb, container: named } }, options, name);
+  const intent = decideNetwork(options, input.image.ExposedPorts, facts);
+  const hostname = chooseHostname(options, id, facts);
+  const own = { id, hostname, ...(options.name === undefined ? {} : { name: options.name }) };
+  const granted = await grantNetwork({ intent, wishes: options, facts, store, container: own });
+  try {
+    for (const notice of granted.notices) printNotice(notice);
+    const plan = convert({ ...input, network: granted.choice, container });
+    if (options.name === undefined) return start(plan, options, granted);
+    const name = claimName(store, options.name, id);
+    const named = { ...container, name: options.name, nameFile: name.file };
+    return start({ ...plan, hb: { ...plan.hb, container: named } }, options, granted, name);
+  } catch (error) {
+    granted.giveBack();
+    throw error;
+  }
 }
 
 async function obtain(
@@ -70,10 +85,16 @@ function chooseRoot(
 }
 
 /** The last things that can fail, then execve. */
-function start(plan: Plan, options: RunOptions, name?: ClaimedName): never {
+function start(
+  plan: Plan,
+  options: RunOptions,
+  { keep, chosen }: GrantedNetwork,
+  name?: ClaimedName,
+): never {
   if (options.cidfile !== undefined) writeCidFile(options.cidfile, plan.hb.container.id);
   if (!options.rm) writeKeptPlan(plan);
-  return launch(plan, name === undefined ? [] : [name.fd]);
+  for (const port of chosen) printStatus(`hb: published ${port}`);
+  return launch(plan, name === undefined ? keep : [...keep, name.fd]);
 }
 
 /** What makes a container one to be kept: its plan, beside the layer it writes. */

@@ -14,6 +14,7 @@ import { release } from "node:os";
 import { dirname } from "node:path";
 import { hostFacts } from "../host/facts.ts";
 import { findProgram, type Identity } from "../host/identity.ts";
+import { installCommand } from "../host/packages.ts";
 import type { StorePaths } from "../store/layout.ts";
 import type { DoctorFacts, Probe } from "./checks.ts";
 
@@ -111,18 +112,6 @@ function emulatedArchitectures(): readonly string[] {
     if (architecture === undefined) return [];
     return readOptional(`${directory}/${name}`).startsWith("enabled") ? [architecture] : [];
   });
-}
-
-function installCommand(path: string): string {
-  const managers = [
-    ["apt-get", "sudo apt-get install -y"],
-    ["dnf", "sudo dnf install -y"],
-    ["zypper", "sudo zypper install -y"],
-    ["apk", "sudo apk add"],
-    ["pacman", "sudo pacman -S --noconfirm"],
-  ] as const;
-  const found = managers.find(([program]) => findProgram(program, path) !== undefined);
-  return found?.[1] ?? "sudo apt-get install -y";
 }
 
 function readNumber(file: string): number | undefined {
