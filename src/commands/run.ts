@@ -29,7 +29,7 @@ export async function run(options: RunOptions): Promise<number> {
   const store = currentStore();
   createStore(store, process.geteuid?.() ?? 0);
   if (identity.notice !== undefined) printNotice(identity.notice);
-  sweepStore(store, identity);
+  await sweepAll(store, identity);
   const facts = hostFacts(identity);
   // What is wrong with it is said before anything is pulled.
   if (options.publishAll || options.network !== undefined) decideNetwork(options, [], facts);
@@ -117,7 +117,10 @@ function writeCidFile(path: string, id: string): void {
 }
 
 /** Garbage that resists is no reason not to run; it is worth a line. */
-function sweepStore(store: StorePaths, identity: Identity): void {
+async function sweepAll(store: StorePaths, identity: Identity): Promise<void> {
   const failure = sweep(store, helperMapFlags(identity));
   if (failure !== undefined) printNotice(failure.message);
+  if (identity.uidMappings.length > 0) return; // bridges are root's
+  const resisting = (await import("../network/leases.ts")).sweepDeadLeases();
+  if (resisting !== undefined) printNotice(resisting.message);
 }

@@ -111,7 +111,9 @@ function named(
   }
   if (mode === "container" && argument) return { mode, container: argument };
   if (mode === "ns" && argument?.startsWith("/")) return { mode: "namespace", path: argument };
-  return undefined;
+  // docker's way to name a created network.
+  const isName = argument === undefined && /^[A-Za-z0-9_.-]{1,15}$/.test(mode);
+  return isName && isRoot(facts) ? bridgeIntent(mode, wishes, ports, facts) : undefined;
 }
 
 function bridgeIntent(
