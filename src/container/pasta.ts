@@ -62,6 +62,8 @@ export function pastaArgs(request: PastaRequest): readonly string[] {
   const names = new Set(options.map((word) => word.replace(/=.*/s, "")));
   const sets = (...spellings: string[]) => spellings.some((spelling) => names.has(spelling));
   const args = ["--config-net"];
+  // Its own choice is the host's name for it, which may be lo.
+  if (!sets("-I", "--ns-ifname")) args.push("--ns-ifname", "eth0");
   // podman's word for its opposite, which older versions of pasta do not have.
   if (!sets("--no-map-gw", "--map-gw", "--map-host-loopback")) args.push("--no-map-gw");
   if (!sets("-a", "--address", "-g", "--gateway", "-n", "--netmask", "-6", "--ipv6-only")) {
