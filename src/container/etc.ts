@@ -90,7 +90,7 @@ function baseHosts(choice: NetworkChoice, facts: Facts): string {
 }
 
 function ownAddresses(choice: NetworkChoice): readonly string[] {
-  if (choice.mode === "pasta" && choice.address !== undefined) return [choice.address];
+  if (choice.mode === "pasta" && choice.addresses.length > 0) return choice.addresses;
   if (choice.mode !== "bridge") return ["127.0.1.1"];
   const { address4, address6 } = choice.bridge;
   return [address4, address6].flatMap((text) => text?.replace(/\/.*/, "") ?? []);

@@ -55,9 +55,9 @@ export interface NetworkFacts {
   readonly installPasta: string;
   /** This root may set up interfaces and forwarding. */
   readonly canBridge: boolean;
-  readonly hasDefaultRoute: boolean;
-  /** The IPv4 address of the interface that the default route goes by. */
-  readonly address: string | undefined;
+  /** The address of the interface that the default route goes by; undefined without a route. */
+  readonly address4: string | undefined;
+  readonly address6: string | undefined;
 }
 
 /** host/identity.ts's decision, as far as a plan needs it. */

@@ -48,8 +48,8 @@ export type NetworkChoice =
   | {
       readonly mode: "pasta";
       readonly pasta: Pasta;
-      /** The container's own, and where it finds the host; absent where it cannot. */
-      readonly address?: string;
+      /** The container's own, and where it finds the host; none where there is no such way. */
+      readonly addresses: readonly string[];
       readonly hostAddress?: string;
     }
   | {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type PastaRequest, pastaArgs } from "./pasta.ts";
+import { ownAddresses, type PastaRequest, pastaArgs } from "./pasta.ts";
 import { parsePorts } from "./ports.ts";
 
 /** What `pasta --help` lists, Debian 12's (2023_03_09) and 13's (2025_05_03). */
@@ -21,7 +21,7 @@ const known = {
 
 function argsOf(publish: readonly string[], change: Partial<PastaRequest> = {}) {
   const ports = parsePorts(publish, { all: false, exposed: [] });
-  const plain = { options: [], forwardsDns: false, hasDefaultRoute: true, own: "10.0.2.100" };
+  const plain = { options: [], forwardsDns: false, hasDefaultRoute: true, own: ["10.0.2.100"] };
   return pastaArgs({ ports, ...plain, ...change });
 }
 
@@ -71,4 +71,11 @@ describe("pastaArgs()", () => {
     expect(own("-I", "tap0")).not.toContain("--ns-ifname");
     expect(own("--mtu", "1400").slice(-2)).toEqual(["--mtu", "1400"]);
   });
+});
+
+test("ownAddresses() are of the host's families, and never the host's", () => {
+  expect(ownAddresses("192.168.1.7", "2001:db8::7")).toEqual(["10.0.2.100", "fd8e:c4a1:7b09::100"]);
+  expect(ownAddresses("10.0.2.100", undefined)).toEqual(["10.0.2.101"]);
+  expect(ownAddresses(undefined, "2001:db8::7")).toEqual(["fd8e:c4a1:7b09::100"]);
+  expect(ownAddresses(undefined, undefined)).toEqual(["10.0.2.100"]);
 });

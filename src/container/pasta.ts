@@ -16,8 +16,9 @@ import type { NetworkChoice, NetworkIntent } from "./network.ts";
 import type { Protocol } from "./plan.ts";
 import type { PortRequest } from "./ports.ts";
 
-/** What pasta tells the container of itself. */
-const pastaSubnet = { prefix: 24, gateway: "10.0.2.2" } as const;
+/** What pasta tells the container of itself. The ULA's global id is random (RFC 4193). */
+const subnet4 = { prefix: "24", gateway: "10.0.2.2" } as const;
+const subnet6 = { own: "fd8e:c4a1:7b09::100", gateway: "fe80::1" } as const;
 
 /** The network of a container behind pasta; random ports in `ports` have been chosen. */
 export function behindPasta(
@@ -27,21 +28,37 @@ export function behindPasta(
   facts: HostFacts,
 ): NetworkChoice {
   const { forwards } = resolvConf(wishes, intent, facts);
-  const { address: hostAddress, hasDefaultRoute } = facts.network;
-  const own = ownPastaAddress(hostAddress);
+  const { address4, address6 } = facts.network;
   const { options, path } = intent;
-  const args = pastaArgs({ ports, options, forwardsDns: forwards, hasDefaultRoute, own });
+  const own = ownAddresses(address4, address6);
+  const args = pastaArgs({
+    ports,
+    options,
+    own,
+    forwardsDns: forwards,
+    hasDefaultRoute: (address4 ?? address6) !== undefined,
+  });
+  const hostAddress = address4 ?? address6;
   return {
     mode: "pasta",
     pasta: { path, args },
-    ...(args.includes(own) ? { address: own } : {}),
+    addresses: own.filter((address) => args.includes(address)),
     ...(hostAddress === undefined ? {} : { hostAddress }),
   };
 }
 
-/** The container's own address: not the host's, which may itself be behind such a network. */
-export function ownPastaAddress(hostAddress: string | undefined): string {
-  return hostAddress === "10.0.2.100" ? "10.0.2.101" : "10.0.2.100";
+/**
+ * The container's own addresses, of the families the machine has a way out by, or of IPv4 where it
+ * has none: not the host's, which may itself be behind such a network.
+ */
+export function ownAddresses(
+  host4: string | undefined,
+  host6: string | undefined,
+): readonly string[] {
+  const own4 = host4 === "10.0.2.100" ? "10.0.2.101" : "10.0.2.100";
+  const own6 = host6 === subnet6.own ? `${subnet6.own.slice(0, -1)}1` : subnet6.own;
+  if (host6 === undefined) return [own4];
+  return host4 === undefined ? [own6] : [own4, own6];
 }
 
 export interface PastaRequest {
@@ -52,8 +69,8 @@ export interface PastaRequest {
   readonly forwardsDns: boolean;
   /** The machine has a way out. Without one pasta wants to be told which interface to go by. */
   readonly hasDefaultRoute: boolean;
-  /** `ownPastaAddress`'s. */
-  readonly own: string;
+  /** `ownAddresses`'. */
+  readonly own: readonly string[];
 }
 
 /** pasta's arguments, but for those about the process itself, which are the supervisor's. */
@@ -66,9 +83,21 @@ export function pastaArgs(request: PastaRequest): readonly string[] {
   if (!sets("-I", "--ns-ifname")) args.push("--ns-ifname", "eth0");
   // podman's word for its opposite, which older versions of pasta do not have.
   if (!sets("--no-map-gw", "--map-gw", "--map-host-loopback")) args.push("--no-map-gw");
-  if (!sets("-a", "--address", "-g", "--gateway", "-n", "--netmask", "-6", "--ipv6-only")) {
-    const { prefix, gateway } = pastaSubnet;
-    args.push("--address", request.own, "--netmask", String(prefix), "--gateway", gateway);
+  if (
+    !sets(
+      "-a",
+      "--address",
+      "-g",
+      "--gateway",
+      "-n",
+      "--netmask",
+      "-4",
+      "--ipv4-only",
+      "-6",
+      "--ipv6-only",
+    )
+  ) {
+    for (const own of request.own) args.push(...addressArgs(own));
   }
   if (!request.hasDefaultRoute && !sets("-i", "--interface")) {
     // Its MAC address is zero, which pasta takes for none.
@@ -83,6 +112,12 @@ export function pastaArgs(request: PastaRequest): readonly string[] {
   }
   for (const [short, long] of OUTWARD) if (!sets(short, long)) args.push(long, "none");
   return [...args, ...options.filter((word) => word !== "--map-gw")];
+}
+
+function addressArgs(own: string): readonly string[] {
+  if (own.includes(":")) return ["--address", own, "--gateway", subnet6.gateway];
+  const { prefix, gateway } = subnet4;
+  return ["--address", own, "--netmask", prefix, "--gateway", gateway];
 }
 
 const INWARD: readonly [string, string, Protocol][] = [

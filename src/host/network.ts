@@ -34,21 +34,34 @@ class HostNetwork implements NetworkFacts {
     return succeeds(() => accessSync("/proc/sys/net/ipv4/ip_forward", constants.W_OK));
   }
 
-  get hasDefaultRoute(): boolean {
-    return defaultInterface() !== undefined || hasDefaultRoute6();
+  get address4(): string | undefined {
+    return addressOf(defaultInterface4(), "IPv4");
   }
 
-  get address(): string | undefined {
-    const name = defaultInterface();
-    const addresses = name === undefined ? undefined : networkInterfaces()[name];
-    return addresses?.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+  get address6(): string | undefined {
+    return addressOf(defaultInterface6(), "IPv6");
   }
 }
 
-/** IPv4's, by proc_net(5): name, destination, gateway, flags, …, mask. */
-function defaultInterface(): string | undefined {
+function addressOf(name: string | undefined, family: "IPv4" | "IPv6"): string | undefined {
+  const addresses = name === undefined ? undefined : networkInterfaces()[name];
+  return addresses?.find((each) => each.family === family && !each.address.startsWith("fe80:"))
+    ?.address;
+}
+
+function defaultInterface4(): string | undefined {
   for (const { name, destination, mask } of routes()) {
     if (destination === 0 && mask === 0) return name;
+  }
+  return undefined;
+}
+
+/** By proc_net(5): destination, its length, six more words, the name; lo has the unreachable ones. */
+function defaultInterface6(): string | undefined {
+  for (const line of readOptional("/proc/net/ipv6_route").split("\n")) {
+    const [destination = "", length, ...rest] = line.trim().split(/\s+/);
+    const name = rest.at(-1);
+    if (/^0{32}$/.test(destination) && length === "00" && name !== "lo") return name;
   }
   return undefined;
 }
@@ -75,12 +88,6 @@ function swapped(hex: string): number {
   const value = Number.parseInt(hex, 16);
   const octets = [value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
   return octets.reduce((sum, octet) => sum * 256 + octet, 0);
-}
-
-function hasDefaultRoute6(): boolean {
-  return readOptional("/proc/net/ipv6_route")
-    .split("\n")
-    .some((line) => /^0{32} 00 /.test(line) && !line.endsWith(" lo"));
 }
 
 function succeeds(attempt: () => void): boolean {
