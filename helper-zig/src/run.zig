@@ -30,8 +30,10 @@ const rootfs = @import("rootfs.zig");
 const mount = @import("mount.zig");
 const files = @import("files.zig");
 const mask = @import("mask.zig");
-const netlink = @import("netlink.zig");
 const pasta = @import("pasta.zig");
+const bridge = @import("bridge.zig");
+const rtnetlink = @import("rtnetlink.zig");
+const sysctl = @import("sysctl.zig");
 const terminal = @import("terminal.zig");
 const stdio = @import("stdio.zig");
 const supervise = @import("supervise.zig");
@@ -138,9 +140,18 @@ fn release(
     try held;
     try supervisor.peer.send(.ids_mapped);
     const network = it.hb.network orelse return supervisor.run();
-    if (network.pasta) |wanted|
+    if (network.pasta) |wanted| {
         supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
-    return supervisor.run();
+        return supervisor.run();
+    }
+    const wanted = network.bridge orelse return report.fail("the plan's network is empty", .{});
+    const attached = try bridge.attach(wanted, it.hb.container.id, supervisor.pid);
+    supervisor.peer.tell(.network_ready);
+    const status = supervisor.run();
+    const detached = attached.detach();
+    const code = try status;
+    try detached;
+    return code;
 }
 
 /// Ends a child that may be waiting or at work.
@@ -180,7 +191,8 @@ fn child(
     try namespaces.joinKeyring(); // before anything of the image is touched
     try namespaces.setHostname(it.*); // while CAP_SYS_ADMIN is held, as for all that follows
     try namespaces.join(it.linux); // the paths are the host's
-    if (it.linux.has(.network)) try netlink.loopbackUp();
+    if (it.linux.has(.network)) try rtnetlink.loopbackUp();
+    try sysctl.apply(it.linux); // the host's /proc, and writable still
 
     try rootfs.cutPropagation(); // before any mount, or the host would see it
     const root = try rootfs.assemble(it.*); // all below happens in here
