@@ -39,11 +39,12 @@ fn isOwn(wanted: plan.Linux, name: []const u8) bool {
     return false;
 }
 
-/// Two settings spare containers from needing rights: where this kernel does not have them, or a
+/// Settings that spare containers from needing rights, or from waiting: where this kernel does not have them, or a
 /// read-only /proc/sys (in another container) does not take them, all goes as without.
 fn isComfort(name: []const u8, errno: sys.E) bool {
     const is_one = std.mem.eql(u8, name, "net.ipv4.ip_unprivileged_port_start") or
-        std.mem.eql(u8, name, "net.ipv4.ping_group_range");
+        std.mem.eql(u8, name, "net.ipv4.ping_group_range") or
+        std.mem.eql(u8, name, "net.ipv6.conf.default.accept_dad");
     // EINVAL: groups that are not mapped in the user namespace.
     return is_one and switch (errno) {
         .NOENT, .ROFS, .ACCES, .PERM, .INVAL => true,

@@ -250,7 +250,10 @@ export function networkSysctls(
   if (choice.mode === "host" || choice.mode === "joined") return {};
   const mapped = identity.gidMappings.map(({ containerID, size }) => containerID + size - 1);
   const last = mapped.length === 0 ? 2147483647 : Math.max(...mapped);
+  const hasIPv6 = choice.mode === "pasta" && choice.addresses.some((each) => each.includes(":"));
   return {
+    // Nobody else is on pasta's link; looking for others first makes IPv6 two seconds late.
+    ...(hasIPv6 ? { "net.ipv6.conf.default.accept_dad": "0" } : {}),
     "net.ipv4.ip_unprivileged_port_start": "0",
     "net.ipv4.ping_group_range": `0 ${last}`,
   };
