@@ -71,6 +71,7 @@ const Wanted = struct {
             .subnet4 = wanted.address4,
             .subnet6 = wanted.address6,
             .internal = wanted.it.internal,
+            .localhost6 = wanted.address6 != null and firewall.canPublishLocalhost6(),
         };
     }
 };
@@ -149,7 +150,10 @@ fn provideBridge(wanted: *const Wanted, routes: netlink.Socket) report.Error!rtn
     const link = made orelse return report.fail("make the bridge {s}: it is gone again", .{name});
     b = newRequest();
     rtnetlink.addAddress(&b, link.index, wanted.gateway4);
-    if (wanted.gateway6) |gateway| rtnetlink.addAddress(&b, link.index, gateway);
+    if (wanted.gateway6) |gateway| {
+        rtnetlink.addAddress(&b, link.index, gateway);
+        rtnetlink.addLocalhost6(&b, link.index);
+    }
     const added = routes.transact(&b, &failed);
     try report.check(added, "give {s} its addresses", .{name});
     try setUpBridge(name);
@@ -189,6 +193,7 @@ fn addPair(
         .peer_name = inside_name,
         .peer_mac = wanted.mac,
     });
+    rtnetlink.setHairpin(&b, &wanted.port);
     var failed: u32 = 0;
     const added = routes.transact(&b, &failed);
     return report.check(added, "connect the container to {s}", .{wanted.it.name});

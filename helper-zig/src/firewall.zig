@@ -12,6 +12,7 @@ const report = @import("report.zig");
 const netlink = @import("netlink.zig");
 const nftables = @import("nftables.zig");
 const plan = @import("plan.zig");
+const sysctl = @import("sysctl.zig");
 const Address = @import("address.zig").Address;
 const Batch = nftables.Batch;
 const Register = nftables.Register;
@@ -23,7 +24,22 @@ pub const Network = struct {
     subnet4: Address,
     subnet6: ?Address,
     internal: bool,
+    /// Connections to ::1 can be published: see `canPublishLocalhost6`.
+    localhost6: bool,
 };
+
+/// Whether ::1 can be had by rewriting destinations. Where bridges pass their packets to the firewall
+/// (br_netfilter, of old docker or Kubernetes), a container's answer becomes one to ::1 before the
+/// kernel looks whether such a packet may come in by a bridge. There ::1 is left alone: a connection
+/// that is refused is tried again with 127.0.0.1, one that hangs is not.
+pub fn canPublishLocalhost6() bool {
+    const of: sysctl.OfInterface = .{
+        .setting = "bridge/bridge-nf-call-ip%tables",
+        .interface = "6",
+    };
+    const value = of.read();
+    return value == .err or value.ok == '0';
+}
 
 /// Published ports: with a host address in the key or for all of the machine's.
 const maps = [_]nftables.Shape{
@@ -53,7 +69,7 @@ pub const Table = struct {
 pub fn addTable(batch: *Batch, network: Network) void {
     batch.addTable();
     for (maps ++ opened) |shape| batch.addSet(shape);
-    addPublishing(batch);
+    addPublishing(batch, network);
     addLoopbackGuard(batch, network);
     addMasquerading(batch, network);
     addForwarding(batch, network);
@@ -61,11 +77,17 @@ pub fn addTable(batch: *Batch, network: Network) void {
 
 /// Packets to the machine itself at a published port go to the container: those from outside, and
 /// the machine's own.
-fn addPublishing(batch: *Batch) void {
+fn addPublishing(batch: *Batch, network: Network) void {
     batch.addChain("publish", null);
     // Before others' (NF_IP_PRI_NAT_DST is -100), as their tables do: what is published is taken.
     batch.addChain("prerouting", .{ .kind = .nat, .at = .prerouting, .priority = -100 });
     batch.addChain("output", .{ .kind = .nat, .at = .output, .priority = -100 });
+    if (!network.localhost6) {
+        const rule = batch.rule("output");
+        rule.within(.destination, loopback6);
+        rule.verdict(.accept, null);
+        rule.end();
+    }
     for ([_][]const u8{ "prerouting", "output" }) |chain| {
         const rtn_local: u32 = 2;
         const rule = batch.rule(chain);
@@ -246,6 +268,12 @@ pub fn publish(batch: *Batch, port: plan.Publish, target: Target) report.Error!v
             .{port.hostAddress},
         ),
     };
+    const is_localhost6 = std.mem.eql(u8, address.bytes(), loopback6.bytes());
+    if (is_localhost6 and !canPublishLocalhost6()) return report.fail(
+        "publish a port on {s}: this machine's bridges pass packets to the firewall; " ++
+            "as root: sysctl -w net.bridge.bridge-nf-call-ip6tables=0",
+        .{port.hostAddress},
+    );
     addPort(batch, port, target, if (address.isAny()) null else address, to);
 }
 
@@ -334,6 +362,7 @@ test "the table fits into one request many times over" {
         .subnet4 = try .parse("10.89.0.1/16"),
         .subnet6 = try .parse("fd00::1/64"),
         .internal = false,
+        .localhost6 = false,
     });
     try std.testing.expect(!b.is_full);
 }

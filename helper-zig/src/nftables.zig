@@ -69,6 +69,7 @@ const Attribute = struct {
     const set_data_kind = 6;
     const set_data_length = 7;
     const set_id = 10;
+    const set_user = 13;
     const elements_table = 1;
     const elements_set = 2;
     const elements = 3;
@@ -184,6 +185,10 @@ pub const Batch = struct {
             b.bigNumber(Attribute.set_data_length, lengthOf(shape.data));
         }
         b.bigNumber(Attribute.set_id, batch.sets);
+        // For nft(8), which shows names only where it is told that they are in our byte order:
+        // libnftnl's udata, type 0 (NFTNL_UDATA_SET_KEYBYTEORDER), a number, 1.
+        const in_our_order = [2]u8{ 0, 4 } ++ std.mem.toBytes(@as(u32, 1));
+        if (shape.key[0] == .name) b.attribute(Attribute.set_user, &in_our_order);
     }
 
     /// One element; it is an error when it is there already.

@@ -65,11 +65,15 @@ const Attribute = struct {
     const link_namespace = 28;
     const info_kind = 1;
     const info_data = 2;
+    const info_slave_kind = 4;
+    const info_slave_data = 5;
     const veth_peer = 1;
+    const port_hairpin = 4;
     const address = 1;
     const local = 2;
     const route_interface = 4;
     const route_gateway = 5;
+    const route_priority = 6;
 };
 
 /// The first interface of every network namespace is lo.
@@ -185,6 +189,19 @@ pub fn addPair(b: *Builder, pair: Pair) void {
     b.end(info);
 }
 
+/// Lets the port give packets back to where they came from: a container's to its own published port.
+/// Only where bridges pass packets to the firewall (br_netfilter) they would not get there else.
+pub fn setHairpin(b: *Builder, name: []const u8) void {
+    b.begin(Kind.new_link, 0, LinkInfo{});
+    b.string(Attribute.link_name, name);
+    const info = b.nest(Attribute.link_info);
+    b.string(Attribute.info_slave_kind, "bridge");
+    const data = b.nest(Attribute.info_slave_data);
+    b.attribute(Attribute.port_hairpin, &.{1});
+    b.end(data);
+    b.end(info);
+}
+
 /// Gives an interface an address, of use at once: nobody else has it, so nobody is asked (IPv6's
 /// duplicate address detection takes a second).
 pub fn addAddress(b: *Builder, index: i32, address: Address) void {
@@ -205,6 +222,21 @@ pub fn addDefaultRoute(b: *Builder, index: i32, gateway: Address) void {
     b.begin(Kind.new_route, Flags.create | Flags.exclusive, info);
     b.attribute(Attribute.route_gateway, gateway.bytes());
     b.number(Attribute.route_interface, @intCast(index));
+}
+
+/// Takes packets to ::1 that come in by an interface for this machine's own: those whose destination
+/// became ::1 by the firewall, since the kernel drops all that come with it. lo stays first choice.
+pub fn addLocalhost6(b: *Builder, index: i32) void {
+    b.begin(Kind.new_route, Flags.create | Flags.replace, RouteInfo{
+        .family = linux.AF.INET6,
+        .destination_prefix = 128,
+        .table = 255, // RT_TABLE_LOCAL
+        .kind = 2, // RTN_LOCAL
+    });
+    const localhost = @as([15]u8, @splat(0)) ++ [1]u8{1};
+    b.attribute(Attribute.address, &localhost);
+    b.number(Attribute.route_interface, @intCast(index));
+    b.number(Attribute.route_priority, 2048);
 }
 
 /// Brings an interface up.
