@@ -12,6 +12,7 @@ const unpack = @import("unpack.zig");
 const complete = @import("complete.zig");
 const remove = @import("remove.zig");
 const copy = @import("copy.zig");
+const network_sweep = @import("network_sweep.zig");
 
 /// The words of the command line.
 pub const Args = []const [*:0]const u8;
@@ -28,6 +29,7 @@ const subcommands = [_]Subcommand{
     .{ .name = "complete", .main = complete.main },
     .{ .name = "remove", .main = remove.main },
     .{ .name = "copy", .main = copy.main },
+    .{ .name = "network-sweep", .main = network_sweep.main },
 };
 
 pub fn main(init: std.process.Init.Minimal) u8 {
