@@ -6,7 +6,7 @@ import { baseMounts, shmSizeBytes } from "./defaults.ts";
 import { bindDevice, parseDevice, standardDevices } from "./devices.ts";
 import type { HostFacts } from "./facts.ts";
 import type { NetworkChoice } from "./network.ts";
-import type { Mount } from "./plan.ts";
+import type { IdMapping, Mount } from "./plan.ts";
 import { parseSize } from "./units.ts";
 import { parseMount, parseTmpfs, parseVolume, type Wish } from "./volumes.ts";
 
@@ -68,7 +68,8 @@ function systemMounts(wishes: MountWishes, facts: HostFacts): readonly Mount[] {
     source: "shm",
     options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${sizeBytes}`],
   };
-  const base = baseMounts.map(fitting(facts));
+  const joined = network.mode === "joined" ? network.gidMappings : undefined;
+  const base = baseMounts.map(fitting(joined ?? facts.identity.gidMappings));
   const open = (mount: Mount) => (mount.destination === "/dev" ? without(mount, "nodev") : mount);
   const system = [...(privileged ? base.map(open) : base), shm];
   const devices = standardDevices.map((path) => bindDevice(path, path));
@@ -83,11 +84,11 @@ function hosts(network: NetworkChoice): readonly Mount[] {
 }
 
 /** devpts refuses a gid that its user namespace does not map (EINVAL): terminals are root's then. */
-function fitting({ identity }: HostFacts): (mount: Mount) => Mount {
+function fitting(gidMappings: readonly IdMapping[]): (mount: Mount) => Mount {
   const ttyGid = 5;
   const isMapped =
-    identity.gidMappings.length === 0 ||
-    identity.gidMappings.some(
+    gidMappings.length === 0 ||
+    gidMappings.some(
       ({ containerID, size }) => containerID <= ttyGid && ttyGid < containerID + size,
     );
   return (mount) => (isMapped ? mount : without(mount, `gid=${ttyGid}`));

@@ -8,7 +8,7 @@
 
 import { HbError, UsageError } from "../errors.ts";
 import type { HostFacts } from "./facts.ts";
-import type { Bridge, Namespace, Network, Pasta } from "./plan.ts";
+import type { Bridge, IdMapping, Namespace, Network, Pasta } from "./plan.ts";
 import { type PortRequest, parsePorts } from "./ports.ts";
 
 /** The network that is there without anybody having made it. */
@@ -61,6 +61,8 @@ export type NetworkChoice =
   | {
       readonly mode: "joined";
       readonly namespaces: readonly Namespace[];
+      /** The groups of a user namespace that is joined and was not made by hb. */
+      readonly gidMappings?: readonly IdMapping[];
       /** The files of the container whose namespace it is. */
       readonly files?: JoinedFiles;
     };

@@ -52,8 +52,8 @@ export async function grantNetwork(request: GrantRequest): Promise<GrantedNetwor
       const { joinContainer, joinPath } = await import("./live.ts");
       const rootless = request.facts.identity.uidMappings.length > 0;
       if (intent.mode === "namespace") {
-        const { keep, namespaces } = joinPath(intent.path, rootless);
-        return plain({ mode: "joined", namespaces }, { keep });
+        const { keep, ...joined } = joinPath(intent.path, rootless);
+        return plain({ mode: "joined", ...joined }, { keep });
       }
       const joined = joinContainer(request.store, intent.container, rootless);
       const { keep, namespaces, files } = joined;

@@ -16,7 +16,7 @@ import {
   statSync,
 } from "node:fs";
 import type { JoinedFiles } from "../container/network.ts";
-import type { Namespace } from "../container/plan.ts";
+import type { IdMapping, Namespace } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
 import { containerPath, type StorePaths, within } from "../store/layout.ts";
 import { listContainers } from "../store/sweep.ts";
@@ -26,6 +26,11 @@ export interface JoinedNetwork {
   readonly namespaces: readonly Namespace[];
   readonly files: JoinedFiles;
   readonly keep: readonly number[];
+}
+
+/** The same of a namespace that is known by its path. */
+export interface JoinedNamespace extends Omit<JoinedNetwork, "files"> {
+  readonly gidMappings?: readonly IdMapping[];
 }
 
 /** The network of the running container that `text` names: its name, or the beginning of its id. */
@@ -56,7 +61,7 @@ export function joinContainer(store: StorePaths, text: string, rootless: boolean
  * The namespace at `path`. A user may only join one of a user namespace of its own: of a process
  * that is known by the path.
  */
-export function joinPath(path: string, rootless: boolean): Omit<JoinedNetwork, "files"> {
+export function joinPath(path: string, rootless: boolean): JoinedNamespace {
   const process = /^(\/proc\/\d+)\/(task\/\d+\/)?ns\/net$/.exec(path)?.[1];
   const doing = `Cannot use --network ns:${path}`;
   const network = openNamespace(path, doing);
@@ -64,7 +69,16 @@ export function joinPath(path: string, rootless: boolean): Omit<JoinedNetwork, "
   if (!rootless || process === undefined) return { namespaces, keep: [network] };
   const user = openNamespace(`${process}/ns/user`, doing);
   namespaces.unshift({ type: "user", path: `/proc/self/fd/${user}` });
-  return { namespaces, keep: [user, network] };
+  return { namespaces, keep: [user, network], gidMappings: readMap(`${process}/gid_map`) };
+}
+
+/** user_namespaces(7): inside, outside, count. */
+function readMap(file: string): IdMapping[] {
+  const lines = (readOptional(file) ?? "").trim().split("\n");
+  return lines.map((line) => {
+    const [containerID = 0, hostID = 0, size = 0] = line.trim().split(/\s+/).map(Number);
+    return { containerID, hostID, size };
+  });
 }
 
 function openNamespaces(

@@ -98,8 +98,10 @@ function timeout(milliseconds: number): Promise<string> {
   return promise;
 }
 
-/** A UDP echo for Bun, which the tests run by; in a container it is mounted at /bun. */
+/** A UDP echo on $PORTS for Bun, which the tests run by; in a container it is mounted at /bun. */
 export const udpServer =
-  `await Bun.udpSocket({ hostname: "::", port: 5353, socket: ` +
-  `{ data(s, data, port, address) { s.send(data, port, address); } } }); console.log("ready");` +
+  `const socket = { data(s, data, port, address) { s.send(data, port, address); } };` +
+  `for (const port of process.env.PORTS.split(" "))` +
+  ` await Bun.udpSocket({ hostname: "::", port: Number(port), socket });` +
+  `console.log("ready");` +
   `for await (const _ of Bun.stdin.stream()); process.exit(0);`;
