@@ -21,6 +21,7 @@ const firewall = @import("firewall.zig");
 const forwarding = @import("forwarding.zig");
 const sysctl = @import("sysctl.zig");
 const leases = @import("leases.zig");
+const link_removal = @import("link_removal.zig");
 const address = @import("address.zig");
 const Address = address.Address;
 
@@ -99,8 +100,7 @@ pub const Attached = struct {
         defer state.close();
 
         try state.removeLease(attached.it.address4);
-        const ports = attached.it.publish.len > 0;
-        return takeDown(state, attached.it.name, &.{attached.id}, ports);
+        return takeDown(state, attached.it.name, &.{attached.id}, attached.namespace);
     }
 };
 
@@ -149,6 +149,7 @@ fn provideBridge(wanted: *const Wanted, routes: netlink.Socket) report.Error!rtn
     const made = try report.check(rtnetlink.find(routes, name), "look for {s}", .{name});
     const link = made orelse return report.fail("make the bridge {s}: it is gone again", .{name});
     b = newRequest();
+    rtnetlink.setGroup(&b, link.index, groupOf(link));
     rtnetlink.addAddress(&b, link.index, wanted.gateway4);
     if (wanted.gateway6) |gateway| {
         rtnetlink.addAddress(&b, link.index, gateway);
@@ -159,6 +160,11 @@ fn provideBridge(wanted: *const Wanted, routes: netlink.Socket) report.Error!rtn
     try setUpBridge(name);
     if (!wanted.it.internal) warnOfForeignRules(name);
     return link;
+}
+
+/// A bridge and its ports are a group (ip-link(8)), whose number nobody else has at the time.
+fn groupOf(bridge: rtnetlink.Link) u32 {
+    return @as(u32, 'h') << 24 | @as(u32, @intCast(bridge.index & 0xffffff));
 }
 
 /// The bridge's own settings: it forwards, and takes part in localhost's published ports.
@@ -189,6 +195,7 @@ fn addPair(
         .name = &wanted.port,
         .bridge = bridge.index,
         .mtu = bridge.mtu,
+        .group = groupOf(bridge),
         .namespace = namespace,
         .peer_name = inside_name,
         .peer_mac = wanted.mac,
@@ -288,12 +295,12 @@ fn warnOfForeignRules(name: []const u8) void {
 }
 
 /// Removes what the containers `ids` had, and all the rest where no lease is held any more. Each
-/// step is tried whatever became of the others.
+/// step is tried whatever became of the others. `namespace` is one to let go of at the end.
 pub fn takeDown(
     state: leases.State,
     name: [:0]const u8,
     ids: []const []const u8,
-    has_ports: bool,
+    namespace: sys.Fd,
 ) report.Error!void {
     const records: forwarding.Records = try .open(state.runtime);
     defer records.close();
@@ -301,65 +308,73 @@ pub fn takeDown(
     const routes = try report.check(netlink.Socket.open(.route), "open a netlink socket", .{});
     defer routes.close();
 
-    const is_last = !try state.hasHeld();
-    const rules = if (is_last)
-        removeRules(name)
-    else if (has_ports)
-        unpublish(name, ids)
-    else {};
-    var status: report.Error!void = {};
-    for (ids) |id| removeLink(routes, &leases.portName(id)) catch |err| {
-        status = err;
-    };
-    if (is_last) {
-        removeLink(routes, name) catch |err| {
-            status = err;
-        };
-        try records.turnOff(name);
-        state.remove();
-    }
-    try rules;
-    return status;
-}
-
-fn removeLink(routes: netlink.Socket, name: []const u8) report.Error!void {
-    var b = newRequest();
-    rtnetlink.remove(&b, name);
-    var failed: u32 = 0;
-    const removed = routes.transact(&b, &failed);
-    if (removed == .err and removed.err == .NODEV) return;
-    return report.check(removed, "remove the interface {s}", .{name});
-}
-
-fn removeRules(name: []const u8) report.Error!void {
-    const doing = "remove the firewall of {s}";
+    const doing = "take back the firewall of {s}";
     const filter = try report.check(netlink.Socket.open(.netfilter), doing, .{name});
     defer filter.close();
 
+    const is_last = !try state.hasHeld();
+    const rules = if (is_last) removeRules(filter, name) else unpublish(filter, name, ids);
+    if (is_last) {
+        try records.turnOff(name);
+        state.remove();
+    }
+    const keep = [_]sys.Fd{ filter.fd, namespace };
+    if (is_last) {
+        try removeBridge(routes, name, &keep);
+    } else for (ids) |id| {
+        try removePort(routes, &leases.portName(id), &keep);
+    }
+    return report.check(rules, doing, .{name});
+}
+
+fn removeBridge(routes: netlink.Socket, name: []const u8, keep: []const sys.Fd) report.Error!void {
+    const found = try report.check(rtnetlink.find(routes, name), "look for {s}", .{name});
+    const link = found orelse return;
+    var b = newRequest();
+    rtnetlink.removeGroup(&b, groupOf(link));
+    return link_removal.run(.{
+        .routes = routes,
+        .request = &b,
+        .index = link.index,
+        .name = name,
+        .keep = keep,
+    });
+}
+
+fn removePort(routes: netlink.Socket, name: []const u8, keep: []const sys.Fd) report.Error!void {
+    const found = try report.check(rtnetlink.find(routes, name), "look for {s}", .{name});
+    const link = found orelse return;
+    var b = newRequest();
+    rtnetlink.remove(&b, name);
+    return link_removal.run(.{
+        .routes = routes,
+        .request = &b,
+        .index = link.index,
+        .name = name,
+        .keep = keep,
+    });
+}
+
+fn removeRules(filter: netlink.Socket, name: []const u8) sys.Result(void) {
     var table: firewall.Table = .{};
     var b = newRequest();
     var batch: nftables.Batch = .begin(&b, table.of(name));
     batch.removeTable();
     var failed: u32 = 0;
     const removed = batch.commit(filter, &failed);
-    if (removed == .err and removed.err == .NOENT) return;
-    return report.check(removed, doing, .{name});
+    return if (removed == .err and removed.err == .NOENT) .{ .ok = {} } else removed;
 }
 
-fn unpublish(name: []const u8, ids: []const []const u8) report.Error!void {
-    const doing = "take back published ports of {s}";
-    const filter = try report.check(netlink.Socket.open(.netfilter), doing, .{name});
-    defer filter.close();
-
+fn unpublish(filter: netlink.Socket, name: []const u8, ids: []const []const u8) sys.Result(void) {
     var table: firewall.Table = .{};
     var b = newRequest();
     var batch: nftables.Batch = .begin(&b, table.of(name));
     for (ids) |id| {
         const found = firewall.unpublish(&batch, filter, &leases.portName(id));
-        if (found == .err and found.err == .NOENT) return;
-        try report.check(found, doing, .{name});
+        // Somebody has flushed all rules.
+        if (found == .err and found.err == .NOENT) return .{ .ok = {} };
+        if (found == .err) return found;
     }
-    if (batch.isEmpty()) return;
     var failed: u32 = 0;
-    return report.check(batch.commit(filter, &failed), doing, .{name});
+    return if (batch.isEmpty()) .{ .ok = {} } else batch.commit(filter, &failed);
 }

@@ -196,8 +196,8 @@ pub const Socket = struct {
         sys.close(socket.fd);
     }
 
-    /// Sends what is built, of which the last message must ask for acknowledgement. Gives the number
-    /// of messages; or the first failure, and which message it was in `failed` (counted from 1).
+    /// Sends what is built and waits until the last message is done; or gives the first failure, and
+    /// which message it was in `failed` (counted from 1).
     pub fn transact(socket: Socket, b: *Builder, failed: *u32) sys.Result(void) {
         b.acknowledgeLast();
         return socket.transactAs(b, b.count, failed);
@@ -208,19 +208,29 @@ pub const Socket = struct {
         failed.* = 0;
         const sent = socket.send(b);
         if (sent == .err) return sent;
+        return socket.receive(last, failed);
+    }
+
+    /// What became of a request that was sent already, up to the message `last`.
+    pub fn answer(socket: Socket, last: u32) sys.Result(void) {
+        var failed: u32 = 0;
+        return socket.receive(last, &failed);
+    }
+
+    fn receive(socket: Socket, last: u32, failed: *u32) sys.Result(void) {
         var buffer: [8 << 10]u8 align(4) = undefined;
         while (true) {
             var answers: Answers = switch (sys.read(socket.fd, &buffer)) {
                 .ok => |length| .{ .rest = buffer[0..length] },
                 .err => |e| return .{ .err = e },
             };
-            while (answers.next()) |answer| {
-                if (answer.header.kind != kind_error) continue;
-                if (answer.errno()) |errno| {
-                    failed.* = answer.header.sequence;
+            while (answers.next()) |one| {
+                if (one.header.kind != kind_error) continue;
+                if (one.errno()) |errno| {
+                    failed.* = one.header.sequence;
                     return .{ .err = errno };
                 }
-                if (answer.header.sequence == last) return .{ .ok = {} };
+                if (one.header.sequence == last) return .{ .ok = {} };
             }
         }
     }
@@ -238,17 +248,18 @@ pub const Socket = struct {
                 .ok => |length| .{ .rest = buffer[0..length] },
                 .err => |e| return .{ .err = e },
             };
-            while (answers.next()) |answer| {
-                if (answer.header.kind == kind_done) return .{ .ok = {} };
-                if (answer.header.kind == kind_error)
-                    return if (answer.errno()) |e| .{ .err = e } else .{ .ok = {} };
-                context.take(Answer{ .kind = answer.header.kind, .payload = answer.payload });
+            while (answers.next()) |one| {
+                if (one.header.kind == kind_done) return .{ .ok = {} };
+                if (one.header.kind == kind_error)
+                    return if (one.errno()) |e| .{ .err = e } else .{ .ok = {} };
+                context.take(Answer{ .kind = one.header.kind, .payload = one.payload });
                 if (!many) return .{ .ok = {} };
             }
         }
     }
 
-    fn send(socket: Socket, b: *const Builder) sys.Result(void) {
+    /// Sends what is built, and asks for no answer.
+    pub fn send(socket: Socket, b: *const Builder) sys.Result(void) {
         if (b.is_full) return .{ .err = .MSGSIZE };
         return switch (sys.write(socket.fd, b.buffer[0..b.length])) {
             .ok => .{ .ok = {} },

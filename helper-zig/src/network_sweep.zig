@@ -51,7 +51,7 @@ fn sweep(path: [:0]const u8) report.Error!void {
         const is_all = try collect(state, &dead);
         // The bridge's name; the path is absolute, and ends where its last part does.
         const name = path[path.len - std.fs.path.basename(path).len ..];
-        try bridge.takeDown(state, name, dead.list[0..dead.count], true);
+        try bridge.takeDown(state, name, dead.list[0..dead.count], -1);
         if (is_all) return;
     }
 }

@@ -62,6 +62,7 @@ const Attribute = struct {
     const link_mtu = 4;
     const link_master = 10;
     const link_info = 18;
+    const link_group = 27;
     const link_namespace = 28;
     const info_kind = 1;
     const info_data = 2;
@@ -163,6 +164,7 @@ pub const Pair = struct {
     name: []const u8,
     bridge: i32,
     mtu: u32,
+    group: u32,
     /// A descriptor of the peer's network namespace.
     namespace: sys.Fd,
     peer_name: []const u8,
@@ -175,6 +177,7 @@ pub fn addPair(b: *Builder, pair: Pair) void {
     b.string(Attribute.link_name, pair.name);
     b.number(Attribute.link_mtu, pair.mtu);
     b.number(Attribute.link_master, @bitCast(pair.bridge));
+    b.number(Attribute.link_group, pair.group);
     const info = b.nest(Attribute.link_info);
     b.string(Attribute.info_kind, "veth");
     const data = b.nest(Attribute.info_data);
@@ -244,6 +247,58 @@ pub fn up(b: *Builder, index: i32) void {
     b.begin(Kind.new_link, 0, LinkInfo{ .index = index, .flags = iff_up, .change = iff_up });
 }
 
+/// A connection that hears of every change of an interface.
+pub fn openMonitor() sys.Result(netlink.Socket) {
+    const rtmgrp_link = 1;
+    const address: linux.sockaddr.nl = .{ .pid = 0, .groups = rtmgrp_link };
+    const socket = switch (netlink.Socket.open(.route)) {
+        .ok => |socket| socket,
+        .err => |e| return .{ .err = e },
+    };
+    const length: u32 = @sizeOf(linux.sockaddr.nl);
+    return switch (sys.call(void, .bind, .{ socket.fd, &address, length })) {
+        .ok => .{ .ok = socket },
+        .err => |e| {
+            socket.close();
+            return .{ .err = e };
+        },
+    };
+}
+
+/// Reads once what a monitor has heard; whether the interface `index` is gone.
+pub fn hasGone(monitor: netlink.Socket, index: i32) bool {
+    var buffer: [16 << 10]u8 align(4) = undefined;
+    const length = switch (sys.read(monitor.fd, &buffer)) {
+        .ok => |length| length,
+        // More was said than could be kept (ENOBUFS): the end of the call will tell.
+        .err => return false,
+    };
+    return isGoneIn(buffer[0..length], index);
+}
+
+fn isGoneIn(heard: []const u8, index: i32) bool {
+    var answers: netlink.Answers = .{ .rest = heard };
+    while (answers.next()) |one| {
+        if (one.header.kind != Kind.del_link or one.payload.len < @sizeOf(LinkInfo)) continue;
+        const info = std.mem.bytesToValue(LinkInfo, one.payload[0..@sizeOf(LinkInfo)]);
+        // Of the bridge's family it is only that a port has left.
+        if (info.family == linux.AF.UNSPEC and info.index == index) return true;
+    }
+    return false;
+}
+
+/// Puts an interface into the group that is taken away at once, with `removeGroup`.
+pub fn setGroup(b: *Builder, index: i32, group: u32) void {
+    b.begin(Kind.new_link, 0, LinkInfo{ .index = index });
+    b.number(Attribute.link_group, group);
+}
+
+/// Takes all interfaces of a group away: one wait for the kernel, not one for each.
+pub fn removeGroup(b: *Builder, group: u32) void {
+    b.begin(Kind.del_link, 0, LinkInfo{});
+    b.number(Attribute.link_group, group);
+}
+
 /// Takes an interface away.
 pub fn remove(b: *Builder, name: []const u8) void {
     b.begin(Kind.del_link, 0, LinkInfo{});
@@ -257,6 +312,7 @@ test "a pair of interfaces is asked for in one message" {
         .name = "hb0123456789",
         .bridge = 7,
         .mtu = 1400,
+        .group = 0,
         .namespace = 9,
         .peer_name = "eth0",
         .peer_mac = .{ 2, 'h', 10, 89, 0, 5 },
@@ -276,6 +332,17 @@ test "a pair of interfaces is asked for in one message" {
     try std.testing.expectEqualStrings("eth0\x00", name);
     const namespace = netlink.findIn(peer[own..], Attribute.link_namespace).?;
     try std.testing.expectEqualStrings("\x09\x00\x00\x00", namespace);
+}
+
+test "an interface is gone when it is told so, not when it leaves its bridge" {
+    var buffer: [128]u8 align(4) = undefined;
+    var b: Builder = .{ .buffer = &buffer };
+    b.begin(Kind.del_link, 0, LinkInfo{ .family = linux.AF.BRIDGE, .index = 5 });
+    b.begin(Kind.new_link, 0, LinkInfo{ .index = 5 });
+    try std.testing.expect(!isGoneIn(buffer[0..b.length], 5));
+    b.begin(Kind.del_link, 0, LinkInfo{ .index = 5 });
+    try std.testing.expect(isGoneIn(buffer[0..b.length], 5));
+    try std.testing.expect(!isGoneIn(buffer[0..b.length], 6));
 }
 
 test "an address and a route are as ip(8) asks for them" {
