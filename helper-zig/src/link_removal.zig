@@ -1,9 +1,11 @@
 //! Taking interfaces away without waiting for the kernel to let go of them.
 //!
-//! An interface is out of sight and its name free within a millisecond or two, under the kernel's own
-//! lock; then the caller sleeps for tens of them until nothing in the kernel can be using it any more
-//! (rcu_barrier(9)). So a child makes the call, and this process goes on when the kernel announces
-//! that the interface is gone. Sockets to nf_tables are closed there as well, which waits likewise.
+//! An interface is down within a millisecond, and off the list in the same breath, under the kernel's
+//! own lock; then the caller sleeps for tens of them until nothing in the kernel can be using it any
+//! more (rcu_barrier(9)). So a child makes the call, and this process goes on when the kernel
+//! announces that the interface is down: whoever asks for it or for its name from then on waits for
+//! the rest by the kernel's lock. Sockets to nf_tables are closed by the child as well, which takes
+//! as long for the same reason.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -25,7 +27,7 @@ pub const Job = struct {
     keep: []const sys.Fd,
 };
 
-/// Sends the request, and returns when the interface is gone from sight.
+/// Sends the request, and returns when it is being carried out.
 pub fn run(job: Job) report.Error!void {
     const doing = "remove the interface {s}";
     const monitor = try report.check(rtnetlink.openMonitor(), doing, .{job.name});
@@ -52,7 +54,7 @@ pub fn run(job: Job) report.Error!void {
             if (answered == .err and answered.err == .NODEV) return;
             return report.check(answered, doing, .{job.name});
         }
-        if (fds[1].revents != 0 and rtnetlink.hasGone(monitor, job.index)) return;
+        if (fds[1].revents != 0 and rtnetlink.isGoing(monitor, job.index)) return;
         if (fds[2].revents != 0) return;
     }
 }

@@ -1,7 +1,8 @@
 //! hb's helper: one static program, one subcommand per job that must happen in a namespace.
 //!
-//!   run       the plan on a descriptor -> one container, supervised to its end
-//!   unpack    a tar stream -> a layer directory overlayfs can use
+//!   run             the plan on a descriptor -> one container, supervised to its end
+//!   unpack          a tar stream -> a layer directory overlayfs can use
+//!   network-sweep   what killed containers left on bridges -> gone
 //!
 //! It reads no configuration and no environment. The front end decides; this acts.
 

@@ -193,11 +193,12 @@ const Args = struct {
     const args_max = 4096;
 
     fn compose(args: *Args, wanted: plan.Pasta, pid: sys.Pid, has_user: bool) report.Error!void {
-        if (wanted.args.len + 10 > args_max)
+        if (wanted.args.len + 11 > args_max)
             return report.fail("start {s}: more than {d} arguments", .{ wanted.path, args_max });
         args.add(wanted.path);
         for (wanted.args) |arg| args.add(arg);
         args.add("--foreground");
+        args.add("--quiet");
         // Its own standard error, which is our pipe. It closes what else it is given.
         args.add("--pid");
         args.add("/proc/self/fd/2");

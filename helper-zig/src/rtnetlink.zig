@@ -265,24 +265,27 @@ pub fn openMonitor() sys.Result(netlink.Socket) {
     };
 }
 
-/// Reads once what a monitor has heard; whether the interface `index` is gone.
-pub fn hasGone(monitor: netlink.Socket, index: i32) bool {
+/// Reads once what a monitor has heard; whether the interface `index` is going: down or gone.
+pub fn isGoing(monitor: netlink.Socket, index: i32) bool {
     var buffer: [16 << 10]u8 align(4) = undefined;
     const length = switch (sys.read(monitor.fd, &buffer)) {
         .ok => |length| length,
         // More was said than could be kept (ENOBUFS): the end of the call will tell.
         .err => return false,
     };
-    return isGoneIn(buffer[0..length], index);
+    return isGoingIn(buffer[0..length], index);
 }
 
-fn isGoneIn(heard: []const u8, index: i32) bool {
+fn isGoingIn(heard: []const u8, index: i32) bool {
     var answers: netlink.Answers = .{ .rest = heard };
     while (answers.next()) |one| {
-        if (one.header.kind != Kind.del_link or one.payload.len < @sizeOf(LinkInfo)) continue;
+        if (one.payload.len < @sizeOf(LinkInfo)) continue;
         const info = std.mem.bytesToValue(LinkInfo, one.payload[0..@sizeOf(LinkInfo)]);
-        // Of the bridge's family it is only that a port has left.
-        if (info.family == linux.AF.UNSPEC and info.index == index) return true;
+        // Of the bridge's family it is about a place as a port.
+        if (info.family != linux.AF.UNSPEC or info.index != index) continue;
+        const is_down = info.flags & iff_up == 0;
+        if (one.header.kind == Kind.del_link) return true;
+        if (one.header.kind == Kind.new_link and is_down) return true;
     }
     return false;
 }
@@ -334,15 +337,17 @@ test "a pair of interfaces is asked for in one message" {
     try std.testing.expectEqualStrings("\x09\x00\x00\x00", namespace);
 }
 
-test "an interface is gone when it is told so, not when it leaves its bridge" {
+test "an interface is going when it is down or gone, not when it leaves its bridge" {
     var buffer: [128]u8 align(4) = undefined;
     var b: Builder = .{ .buffer = &buffer };
     b.begin(Kind.del_link, 0, LinkInfo{ .family = linux.AF.BRIDGE, .index = 5 });
+    b.begin(Kind.new_link, 0, LinkInfo{ .index = 5, .flags = iff_up });
+    try std.testing.expect(!isGoingIn(buffer[0..b.length], 5));
     b.begin(Kind.new_link, 0, LinkInfo{ .index = 5 });
-    try std.testing.expect(!isGoneIn(buffer[0..b.length], 5));
-    b.begin(Kind.del_link, 0, LinkInfo{ .index = 5 });
-    try std.testing.expect(isGoneIn(buffer[0..b.length], 5));
-    try std.testing.expect(!isGoneIn(buffer[0..b.length], 6));
+    try std.testing.expect(isGoingIn(buffer[0..b.length], 5));
+    try std.testing.expect(!isGoingIn(buffer[0..b.length], 6));
+    b.begin(Kind.del_link, 0, LinkInfo{ .index = 6, .flags = iff_up });
+    try std.testing.expect(isGoingIn(buffer[0..b.length], 6));
 }
 
 test "an address and a route are as ip(8) asks for them" {
