@@ -136,7 +136,7 @@ function networkedChild(supervisor: number): number | undefined {
   const own = networkOf(supervisor);
   return childrenOf(supervisor).find((pid) => {
     const network = networkOf(pid);
-    const isPasta = /^past|^passt/.test(readOptional(`/proc/${pid}/comm`) ?? "");
+    const isPasta = /^pass?t/.test(readOptional(`/proc/${pid}/comm`) ?? "");
     return network !== undefined && network !== own && !isPasta;
   });
 }
