@@ -49,9 +49,14 @@ function networksHere(): string[] {
 
 const before = new Set([...networksHere(), outside.wire]);
 
-/** What there is of it when no container of ours should be on a bridge. */
-function leftovers(): string[] {
-  return networksHere().filter((name) => !before.has(name));
+/**
+ * What there is of it when no container of ours should be on a bridge. The kernel takes a moment to
+ * let go of interfaces that are deleted; asking it for them lets that moment pass.
+ */
+async function leftovers(): Promise<string[]> {
+  const left = () => networksHere().filter((name) => !before.has(name));
+  for (let tries = 0; tries < 200 && left().length > 0; tries++) await ip("link");
+  return left();
 }
 
 async function ruleset(): Promise<string> {
@@ -75,7 +80,7 @@ describe("the default bridge", () => {
     expect(await get(`http://${address}`)).toBe("server");
     expect(await peerOf(`http://${address}`)).toBe("10.89.0.1");
     await endServer(server);
-    expect(leftovers()).toEqual([]);
+    expect(await leftovers()).toEqual([]);
     expect(await ruleset()).toBe(rules);
   });
 
@@ -96,7 +101,7 @@ describe("the default bridge", () => {
     const results = await Promise.all(runs.map((run) => run.end()));
     expect(results.map(({ stderr, status }) => `${status}${stderr}`)).toEqual(Array(20).fill("0"));
     expect(new Set(results.map(({ stdout }) => stdout)).size).toBe(20);
-    expect(leftovers()).toEqual([]);
+    expect(await leftovers()).toEqual([]);
   });
 
   rootTest("takes --ip and --mac-address", async () => {
@@ -173,7 +178,7 @@ describe("hb network", () => {
     expect(list.stdout).toMatch(/^back\s+10\.\d+\.0\.0\/16\s+10\.\d+\.0\.1\s+no\s+2$/m);
     expect(await box.failure(1, ["network", "rm", "back"])).toMatch(/is on it/);
     await Promise.all([endServer(db), endServer(web)]);
-    expect(leftovers()).toEqual([]);
+    expect(await leftovers()).toEqual([]);
     expect(await box.hb(["network", "rm", "back"])).toMatchObject({ status: 0, stderr: "" });
     expect(await box.failure(125, ["run", "--network", "bridge:back", busybox, "true"])).toContain(
       "hb network create back",
@@ -213,7 +218,7 @@ describe("hb network", () => {
     await server.until("ready");
     expect(await get("http://172.29.0.2")).toBe("hi");
     await endServer(server);
-    expect(leftovers()).toEqual([]);
+    expect(await leftovers()).toEqual([]);
     await box.hb(["network", "rm", "back"]);
   });
 
@@ -244,7 +249,7 @@ describe("after kill -9", () => {
     server.kill("SIGKILL");
     await server.end();
     expect(await box.hb(["prune"])).toMatchObject({ status: 0, stderr: "" });
-    expect(leftovers()).toEqual([]);
+    expect(await leftovers()).toEqual([]);
     expect(await ruleset()).toBe(rules);
     const again = await startServer(box, ["-p", `${port}:80`]);
     expect(await get(`http://127.0.0.1:${port}`)).toBe("server");
@@ -262,7 +267,7 @@ describe("after kill -9", () => {
     await box.hb(["prune"]);
     expect(await get(`http://127.0.0.1:${ports[1]}`)).toBe("alive");
     await endServer(alive);
-    expect(leftovers()).toEqual([]);
+    expect(await leftovers()).toEqual([]);
   });
 
   rootlessTest("of hb its port is free again, and pasta gone", async () => {
