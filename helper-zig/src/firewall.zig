@@ -11,12 +11,13 @@ const sys = @import("sys.zig");
 const report = @import("report.zig");
 const netlink = @import("netlink.zig");
 const nftables = @import("nftables.zig");
+const nft_rule = @import("nft_rule.zig");
 const plan = @import("plan.zig");
 const sysctl = @import("sysctl.zig");
 const Address = @import("address.zig").Address;
 const Batch = nftables.Batch;
-const Register = nftables.Register;
-const Rule = nftables.Rule;
+const Register = nft_rule.Register;
+const Rule = nft_rule.Rule;
 
 /// A bridge and its networks, as the rules need them.
 pub const Network = struct {
@@ -109,7 +110,7 @@ fn publishRule(batch: *Batch, family: Address.Family, key: enum { any, bound }) 
     rule.meta(.protocol, .word(0));
     var next: u32 = 1;
     if (key == .bound) {
-        rule.payload(nftables.destinationOf(family), .word(next));
+        rule.payload(nft_rule.destinationOf(family), .word(next));
         next += if (family == .ip4) 1 else 4;
     }
     rule.payload(.{ .base = .transport, .offset = 2, .length = 2 }, .word(next));
