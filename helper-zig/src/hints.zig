@@ -63,7 +63,21 @@ const table = [_]Hint{
     apparmor("bring up the loopback interface", .PERM),
     apparmor("make the mounts private", .PERM),
     apparmor("make the mounts private", .ACCES),
+    .{ .step = "set up the firewall", .errno = .PROTONOSUPPORT, .advice = without_nf_tables },
+    .{ .step = "set up the firewall", .errno = .OPNOTSUPP, .advice = without_nf_tables },
+    .{ .step = "set up the firewall", .errno = .NOENT, .advice = without_nf_tables },
+    .{ .step = "set up the firewall", .errno = .INVAL, .advice = without_nf_tables },
+    .{
+        .step = "make the bridge",
+        .errno = .OPNOTSUPP,
+        .advice = "this kernel has no bridges (module bridge); --network pasta does without",
+    },
 };
+
+/// Modules that are loaded by themselves where the kernel was built with them.
+const without_nf_tables =
+    "this kernel lacks a part of nf_tables (modules nf_tables, nft_chain_nat, nft_masq, " ++
+    "nft_fib_inet); --network pasta does without";
 
 /// CONFIG_SECCOMP_FILTER is missing; to go on without must be the user's word.
 const without_seccomp =
@@ -140,6 +154,9 @@ pub fn words(errno: sys.E) []const u8 {
         .AGAIN => "resource temporarily unavailable",
         .NOEXEC => "exec format error",
         .PIPE => "broken pipe",
+        .PROTONOSUPPORT => "protocol not supported",
+        .ADDRINUSE => "address already in use",
+        .NETUNREACH => "network is unreachable",
         else => @tagName(errno),
     };
 }
