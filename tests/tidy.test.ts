@@ -258,7 +258,8 @@ describe("the plan", () => {
       type: /^export interface (\w+)/,
       key: /^ {2}readonly (\w+)\??:/,
     });
-    const zigKeys = keysByType(source("helper-zig/src/plan.zig"), {
+    // `Received` holds a plan and is no part of one.
+    const { Received: _, ...zigKeys } = keysByType(source("helper-zig/src/plan.zig"), {
       type: /^pub const (\w+) = struct \{/,
       key: /^ {4}(\w+): /,
     });

@@ -1,6 +1,6 @@
 //! One mount of the plan -> system calls. New file systems through fsopen(2), host paths through
 //! open_tree(2); either is made detached, restricted, and only then put into the container's tree,
-//! so that there is no moment in which a `ro` mount is writable.
+//! so that there is no moment in which a `ro` mount is writable (but see remount.zig).
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -10,6 +10,10 @@ const report = @import("report.zig");
 const options = @import("options.zig");
 const inside = @import("inside.zig");
 const plan = @import("plan.zig");
+const remount = @import("remount.zig");
+
+/// `/proc/self/fd/N`, which names what the descriptor refers to.
+pub const descriptorPath = remount.descriptorPath;
 
 /// Makes every mount of the plan, in its order.
 pub fn all(it: plan.Plan, root: inside.Root) report.Error!void {
@@ -72,7 +76,7 @@ pub const Attachment = struct {
     target: sys.Fd,
     change: sysmount.Change,
     depth: sysmount.Depth,
-    /// For messages, and for opening the source again where the kernel is old.
+    /// For messages.
     source: [:0]const u8,
     destination: []const u8,
 };
@@ -82,8 +86,11 @@ pub fn attach(it: Attachment) report.Error!void {
     switch (sysmount.setAttributes(it.mount, it.change, it.depth)) {
         .ok => {},
         .err => |e| switch (e) {
-            // Before Linux 5.12 there is no mount_setattr; some seccomp filters say EPERM instead.
-            .NOSYS => return attachThenRestrict(it),
+            // Before Linux 5.12 there is no mount_setattr. Nothing runs in the tree yet.
+            .NOSYS => {
+                try put(it);
+                return remount.apply(it.mount, it.change, it.depth, it.destination);
+            },
             else => {
                 report.failErrno(e, "restrict the mount on {s}", .{it.destination});
                 return error.Reported;
@@ -109,66 +116,6 @@ fn put(it: Attachment) report.Error!void {
 fn isDirectory(fd: sys.Fd) bool {
     const stat = sys.fstat(fd);
     return stat == .ok and stat.ok.kind() == linux.S.IFDIR;
-}
-
-/// Where mount_setattr is missing: mount(2)'s remount, which replaces the flags and so must repeat
-/// those of the source (they are locked in a user namespace), and which reaches one mount only.
-fn attachThenRestrict(it: Attachment) report.Error!void {
-    const readonly = it.change.set & sysmount.attr.rdonly != 0;
-    if (readonly and it.depth == .below) {
-        // What is mounted below would stay writable: it is left out instead.
-        const alone = try report.check(
-            sysmount.openTree(sys.cwd, it.source, .this),
-            "bind {s} read-only without what is mounted below it",
-            .{it.source},
-        );
-        defer sys.close(alone);
-
-        var again = it;
-        again.mount = alone;
-        again.depth = .this;
-        return attachThenRestrict(again);
-    }
-    try put(it);
-    const path = descriptorPath(it.mount);
-    const spread: u32 = @intCast(it.change.propagation);
-    if (spread != 0) {
-        const below = if (it.depth == .below) sysmount.ms.rec else 0;
-        try report.check(
-            sysmount.mount(null, &path, null, spread | below, null),
-            "change the propagation of {s}",
-            .{it.destination},
-        );
-    }
-    const kept = try report.check(sysmount.flagsOf(it.mount), "look at {s}", .{it.destination});
-    const flags = kept | legacyFlags(it.change.set) | sysmount.ms.remount | sysmount.ms.bind;
-    return report.check(
-        sysmount.mount(null, &path, null, flags, null),
-        "restrict the mount on {s}",
-        .{it.destination},
-    );
-}
-
-/// MOUNT_ATTR_* as MS_*.
-fn legacyFlags(set: u64) u32 {
-    const attr = sysmount.attr;
-    const ms = sysmount.ms;
-    var flags: u32 = 0;
-    if (set & attr.rdonly != 0) flags |= ms.rdonly;
-    if (set & attr.nosuid != 0) flags |= ms.nosuid;
-    if (set & attr.nodev != 0) flags |= ms.nodev;
-    if (set & attr.noexec != 0) flags |= ms.noexec;
-    if (set & attr.noatime != 0) flags |= ms.noatime;
-    if (set & attr.nodiratime != 0) flags |= ms.nodiratime;
-    return flags;
-}
-
-/// `/proc/self/fd/N`, which names what the descriptor refers to.
-pub fn descriptorPath(fd: sys.Fd) [32:0]u8 {
-    var path: [32:0]u8 = @splat(0);
-    // proven: a descriptor has ten digits at most.
-    _ = std.fmt.bufPrint(&path, "/proc/self/fd/{d}", .{fd}) catch unreachable;
-    return path;
 }
 
 /// A new file system, at the destination.
@@ -334,9 +281,4 @@ pub fn onItself(at: sys.Fd, path: [:0]const u8, change: sysmount.Change) report.
         .source = path,
         .destination = path,
     });
-}
-
-test "the path of a descriptor ends where its number ends" {
-    const path = descriptorPath(17);
-    try std.testing.expectEqualStrings("/proc/self/fd/17", std.mem.sliceTo(&path, 0));
 }

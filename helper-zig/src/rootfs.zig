@@ -6,6 +6,7 @@ const sysmount = @import("sysmount.zig");
 const report = @import("report.zig");
 const plan = @import("plan.zig");
 const mount = @import("mount.zig");
+const remount = @import("remount.zig");
 const overlay = @import("overlay.zig");
 const inside = @import("inside.zig");
 const copy = @import("copy.zig");
@@ -64,11 +65,12 @@ fn inPlace(root: plan.Root, path: plan.Text, attributes: u64) report.Error!sys.F
     });
     // Mount points and the working directory may still have to be made in it; `seal` comes last.
     // What is mounted below stays read-only.
-    if (root.readonly) try report.check(
-        sysmount.setAttributes(tree, .{ .clear = sysmount.attr.rdonly }, .this),
-        "prepare the read-only root",
-        .{},
-    );
+    if (root.readonly) {
+        const opened = sysmount.setAttributes(tree, .{ .clear = sysmount.attr.rdonly }, .this);
+        if (opened == .err and opened.err == .NOSYS) {
+            try remount.makeWritable(tree, "/");
+        } else try report.check(opened, "prepare the read-only root", .{});
+    }
     return tree;
 }
 
@@ -155,7 +157,7 @@ pub fn sealIfReadonly(it: plan.Root, root: inside.Root) report.Error!void {
     return report.check(sealed, "make the root read-only", .{});
 }
 
-/// Before Linux 5.12.
+/// Before Linux 5.12. By its name: what is at /proc is the container's by now.
 fn sealOld(root: inside.Root) report.Error!void {
     const kept = try report.check(sysmount.flagsOf(root.fd), "look at the root", .{});
     const flags = kept | sysmount.ms.remount | sysmount.ms.bind | sysmount.ms.rdonly;

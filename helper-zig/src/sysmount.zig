@@ -30,6 +30,7 @@ pub const ms = struct {
     pub const nodev: u32 = 0x4;
     pub const noexec: u32 = 0x8;
     pub const remount: u32 = 0x20;
+    pub const nosymfollow: u32 = 0x100;
     pub const noatime: u32 = 0x400;
     pub const nodiratime: u32 = 0x800;
     pub const bind: u32 = 0x1000;
@@ -39,6 +40,7 @@ pub const ms = struct {
     pub const slave: u32 = 0x80000;
     pub const shared: u32 = 0x100000;
     pub const relatime: u32 = 0x200000;
+    pub const strictatime: u32 = 0x1000000;
 };
 
 const at_recursive: u32 = 0x8000;
