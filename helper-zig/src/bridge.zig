@@ -5,9 +5,9 @@
 //!   attach: lock ─▶ bridge? ─▶ rules? ─▶ pair ─▶ addresses and routes inside ─▶ published ports
 //!   detach: lock ─▶ published ports ─▶ pair ─▶ lease ─▶ (the last) rules, bridge, forwarding
 //! ```
-//! A container is on the bridge as long as its lease is locked: the state directory, machine-wide in
-//! /run, has a file for each address, whose lock the supervisor inherits and never lets go. What a
-//! supervisor leaves that is killed, `network-sweep` takes away.
+//! A container is on the bridge as long as its lease is locked: the state directory, machine-wide
+//! in /run, has a file for each address, whose lock the supervisor inherits and never lets go. What
+//! a supervisor leaves that is killed, `network-sweep` takes away.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -56,7 +56,8 @@ const Wanted = struct {
             .mac = undefined,
         };
         wanted.gateway4.prefix = wanted.address4.prefix;
-        wanted.mac = if (it.mac) |mac| try address.parseMac(mac) else address.macOf(wanted.address4);
+        const mac = it.mac orelse "";
+        wanted.mac = if (mac.len > 0) try address.parseMac(mac) else address.macOf(wanted.address4);
         if (!hasIp6()) return wanted;
         if (it.address6) |text| wanted.address6 = try .parse(text);
         if (it.gateway6) |text| wanted.gateway6 = try .parse(text);
@@ -88,8 +89,8 @@ fn hasIp6() bool {
 pub const Attached = struct {
     it: plan.Bridge,
     id: []const u8,
-    /// Keeps the network namespace: the kernel takes it apart when the last process is gone, slowly,
-    /// and what is done to the pair meanwhile would wait for that.
+    /// Keeps the network namespace: the kernel takes it apart when the last process is gone,
+    /// slowly, and what is done to the pair meanwhile would wait for that.
     namespace: sys.Fd,
 
     /// Takes the container off the bridge, and the bridge away with the last one.
@@ -109,7 +110,7 @@ pub fn attach(it: plan.Bridge, id: []const u8, pid: sys.Pid) report.Error!Attach
     const wanted: Wanted = try .parse(it, id);
     const namespace = try openNamespace(pid);
     const attached: Attached = .{ .it = it, .id = id, .namespace = namespace };
-    errdefer attached.detach() catch {}; // said already, and the first failure is the one that counts
+    errdefer attached.detach() catch {}; // said already, and the first failure is what counts
 
     const state = try leases.State.open(it.state) orelse
         return report.fail("connect to {s}: {s} is gone", .{ it.name, it.state });
@@ -178,7 +179,8 @@ fn setUpBridge(name: []const u8) report.Error!void {
         try report.check(of.write(setting[1]), "set {s} of {s}", .{ setting[0], name });
     }
     // Since Linux 6.17; see forwarding.zig.
-    const of: sysctl.OfInterface = .{ .setting = "ipv6/conf/%/force_forwarding", .interface = name };
+    const force = "ipv6/conf/%/force_forwarding";
+    const of: sysctl.OfInterface = .{ .setting = force, .interface = name };
     const forced = of.write("1");
     if (forced == .err and forced.err == .NOENT) return;
     return report.check(forced, "make {s} forward", .{name});

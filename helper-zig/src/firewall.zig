@@ -29,10 +29,10 @@ pub const Network = struct {
     localhost6: bool,
 };
 
-/// Whether ::1 can be had by rewriting destinations. Where bridges pass their packets to the firewall
-/// (br_netfilter, of old docker or Kubernetes), a container's answer becomes one to ::1 before the
-/// kernel looks whether such a packet may come in by a bridge. There ::1 is left alone: a connection
-/// that is refused is tried again with 127.0.0.1, one that hangs is not.
+/// Whether ::1 can be had by rewriting destinations. Where bridges pass their packets to the
+/// firewall (br_netfilter, of old docker or Kubernetes), a container's answer becomes one to ::1
+/// before the kernel looks whether such a packet may come in by a bridge. There ::1 is left alone:
+/// a connection that is refused is tried again with 127.0.0.1, one that hangs is not.
 pub fn canPublishLocalhost6() bool {
     const of: sysctl.OfInterface = .{
         .setting = "bridge/bridge-nf-call-ip%tables",

@@ -3,8 +3,8 @@
 //! A packet is forwarded when the interface it comes in by forwards (ip_forward, per interface:
 //! net.ipv4.conf.*.forwarding): so with the bridge alone containers could send and never hear an
 //! answer. The other interfaces of the machine are made to forward too, unless they all do anyway,
-//! and a rule of hb's drops what would go from one of those to another: the machine becomes a router
-//! for hb's bridges and for nothing else. IPv6 has the switch per interface since Linux 6.17
+//! and a rule of hb's drops what would go from one of those to another: the machine becomes a
+//! router for hb's bridges and for nothing else. IPv6 has the switch per interface since Linux 6.17
 //! (force_forwarding); the older one for all would make the host deaf to router advertisements, so
 //! there containers reach the host by IPv6 but not what is beyond.
 //!

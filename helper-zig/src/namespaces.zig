@@ -28,8 +28,8 @@ fn cloneFlag(kind: plan.NamespaceType) usize {
     };
 }
 
-/// Enters the user namespace the plan names, before the clone: what is made then belongs to it. This
-/// process becomes its root and keeps its own user outside.
+/// Enters the user namespace the plan names, before the clone: what is made then belongs to it.
+/// This process becomes its root and keeps its own user outside.
 pub fn joinUser(wanted: plan.Linux) report.Error!void {
     const path = wanted.joined(.user) orelse return;
     try joinAt(.user, path);

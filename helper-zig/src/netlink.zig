@@ -196,8 +196,8 @@ pub const Socket = struct {
         sys.close(socket.fd);
     }
 
-    /// Sends what is built and waits until the last message is done; or gives the first failure, and
-    /// which message it was in `failed` (counted from 1).
+    /// Sends what is built and waits until the last message is done; or gives the first failure,
+    /// and which message it was in `failed` (counted from 1).
     pub fn transact(socket: Socket, b: *Builder, failed: *u32) sys.Result(void) {
         b.acknowledgeLast();
         return socket.transactAs(b, b.count, failed);
@@ -235,7 +235,7 @@ pub const Socket = struct {
         }
     }
 
-    /// Asks one question and gives each answer to `context.take`; no answer but an errno is one too.
+    /// Asks one question and gives each answer to `context.take`, or the errno that is the answer.
     pub fn ask(socket: Socket, b: *const Builder, context: anytype) sys.Result(void) {
         const sent = socket.send(b);
         if (sent == .err) return sent;

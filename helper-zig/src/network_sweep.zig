@@ -1,6 +1,6 @@
 //! `hb-init network-sweep --state DIR...`: what containers left on bridges whose supervisor was
-//! killed. Their interfaces are gone with them, mostly; published ports, leases and the bridge of the
-//! last one are not.
+//! killed. Their interfaces are gone with them, mostly; published ports, leases and the bridge of
+//! the last one are not.
 
 const std = @import("std");
 const sys = @import("sys.zig");

@@ -1,7 +1,8 @@
-//! One rule of nf_tables: a list of expressions that load values into registers and compare, look up
-//! or act (linux/netfilter/nf_tables.h, NFTA_EXPR_* and each expression's own attributes).
+//! One rule of nf_tables: a list of expressions that load values into registers and compare, look
+//! up or act (linux/netfilter/nf_tables.h, NFTA_EXPR_* and each expression's own attributes).
 //!
-//! Numbers are in network byte order; what is loaded of a packet too, the rest as the machine has it.
+//! Numbers are in network byte order; what is loaded of a packet too, the rest is as the machine
+//! has it.
 
 const std = @import("std");
 const linux = std.os.linux;

@@ -1,5 +1,5 @@
-//! nf_tables' netlink messages (linux/netfilter/nf_tables.h): tables, chains, rules and maps, in one
-//! batch that comes into force whole or not at all. What hb's rules say is firewall.zig's.
+//! nf_tables' netlink messages (linux/netfilter/nf_tables.h): tables, chains, rules and maps, in
+//! one batch that comes into force whole or not at all. What hb's rules say is firewall.zig's.
 //!
 //! What a rule is made of is in nft_rule.zig.
 

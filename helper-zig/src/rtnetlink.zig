@@ -192,8 +192,8 @@ pub fn addPair(b: *Builder, pair: Pair) void {
     b.end(info);
 }
 
-/// Lets the port give packets back to where they came from: a container's to its own published port.
-/// Only where bridges pass packets to the firewall (br_netfilter) they would not get there else.
+/// Lets the port give packets back to where they came from: a container's to its own published
+/// port. Only where bridges pass packets to the firewall (br_netfilter) is that needed.
 pub fn setHairpin(b: *Builder, name: []const u8) void {
     b.begin(Kind.new_link, 0, LinkInfo{});
     b.string(Attribute.link_name, name);
@@ -227,8 +227,9 @@ pub fn addDefaultRoute(b: *Builder, index: i32, gateway: Address) void {
     b.number(Attribute.route_interface, @intCast(index));
 }
 
-/// Takes packets to ::1 that come in by an interface for this machine's own: those whose destination
-/// became ::1 by the firewall, since the kernel drops all that come with it. lo stays first choice.
+/// Takes packets to ::1 that come in by an interface for this machine's own: those whose
+/// destination became ::1 by the firewall, since the kernel drops all that come with it. lo stays
+/// the first choice.
 pub fn addLocalhost6(b: *Builder, index: i32) void {
     b.begin(Kind.new_route, Flags.create | Flags.replace, RouteInfo{
         .family = linux.AF.INET6,

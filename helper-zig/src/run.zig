@@ -228,7 +228,7 @@ fn child(
     const pty = if (it.process.terminal) try terminal.Pty.open(root) else null; // the new devpts
     try rootfs.sealIfReadonly(it.root, root); // last of what changes the tree
 
-    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up, do not run
+    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
 
     const databases = try user.Databases.read(root, arena); // the image's own, hence after pivot
     const identity = try user.find(it.*, databases);

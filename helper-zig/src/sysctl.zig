@@ -39,8 +39,9 @@ fn isOwn(wanted: plan.Linux, name: []const u8) bool {
     return false;
 }
 
-/// Settings that spare containers from needing rights, or from waiting: where this kernel does not have them, or a
-/// read-only /proc/sys (in another container) does not take them, all goes as without.
+/// Settings that spare containers from needing rights, or from waiting: where this kernel does not
+/// have them, or a read-only /proc/sys (in another container) does not take them, all goes as
+/// without.
 fn isComfort(name: []const u8, errno: sys.E) bool {
     const is_one = std.mem.eql(u8, name, "net.ipv4.ip_unprivileged_port_start") or
         std.mem.eql(u8, name, "net.ipv4.ping_group_range") or
@@ -124,5 +125,6 @@ test "a setting is a path below /proc/sys" {
     try std.testing.expectEqualStrings("/proc/sys/net/ipv4/ip_forward", path);
     try std.testing.expectEqual(null, pathOf("net/../kernel", &buffer));
     const of: OfInterface = .{ .setting = "ipv4/conf/%/forwarding", .interface = "a.b" };
-    try std.testing.expectEqualStrings("/proc/sys/net/ipv4/conf/a.b/forwarding", of.path(&buffer).?);
+    const full = "/proc/sys/net/ipv4/conf/a.b/forwarding";
+    try std.testing.expectEqualStrings(full, of.path(&buffer).?);
 }
