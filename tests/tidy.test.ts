@@ -24,17 +24,19 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   output: ["errors", "host"],
   pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
   commands: [
-    ...["container", "errors", "helper", "host", "image", "layer", "options", "output", "pull"],
-    ...["registry", "store", "fflate"],
+    ...["container", "errors", "helper", "host", "image", "layer", "network", "options", "output"],
+    ...["pull", "registry", "store", "fflate"],
   ],
   image: ["errors"],
   registry: ["image", "host", "errors", "ky"],
   layer: ["image", "host", "helper", "errors"],
   store: ["image", "host", "helper", "errors"],
-  container: ["image", "errors", "options"],
+  container: ["image", "errors", "ip", "options"],
   helper: ["container", "host", "errors", "bun:ffi"],
   // Only the types of a plan's id mappings.
-  host: ["container", "errors", "bun:ffi"],
+  host: ["container", "errors", "ip", "bun:ffi"],
+  // What a run is granted of this machine's networks, between the decision and the plan.
+  network: ["container", "errors", "helper", "host", "ip", "store"],
 };
 
 interface Source {
