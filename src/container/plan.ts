@@ -99,8 +99,8 @@ export interface IdMapping {
 export type NamespaceType = "user" | "mount" | "pid" | "network" | "ipc" | "uts" | "cgroup";
 
 /**
- * With a `path` it exists already and is joined. A user namespace that is joined has its ids mapped:
- * `uidMappings` and `gidMappings` are empty then.
+ * With a `path` it exists already and is joined. A user namespace that is joined has its ids
+ * mapped: `uidMappings` and `gidMappings` are empty then.
  */
 export interface Namespace {
   readonly type: NamespaceType;
