@@ -2,10 +2,10 @@
 //!
 //! An interface is down within a millisecond, and off the list in the same breath, under the
 //! kernel's own lock; then the caller sleeps for tens of them until nothing in the kernel can be
-//! using it any more (rcu_barrier(9)). So a child makes the call, and this process goes on when the kernel
-//! announces that the interface is down: whoever asks for it or for its name from then on waits for
-//! the rest by the kernel's lock. Sockets to nf_tables are closed by the child as well, which takes
-//! as long for the same reason.
+//! using it any more (rcu_barrier(9)). So a child makes the call, and this process goes on when the
+//! kernel announces that the interface is down: whoever asks for it or for its name from then on
+//! waits for the rest by the kernel's lock. Sockets to nf_tables are closed by the child as well,
+//! which takes as long for the same reason.
 
 const std = @import("std");
 const linux = std.os.linux;

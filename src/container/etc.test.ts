@@ -1,3 +1,5 @@
+/** /etc/resolv.conf: which resolvers a container can use. */
+
 import { describe, expect, test } from "bun:test";
 import { resolvConf } from "./etc.ts";
 

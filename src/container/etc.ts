@@ -1,4 +1,4 @@
-/** /etc/hosts, /etc/hostname and /etc/resolv.conf of a container, for each kind of network. Pure. */
+/** A container's /etc/hosts, /etc/hostname and /etc/resolv.conf, for each kind of network. Pure. */
 
 import { HbError, UsageError } from "../errors.ts";
 import { isIPAddress, isIPv4 } from "../ip.ts";

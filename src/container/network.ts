@@ -139,7 +139,7 @@ function bridgeIntent(
   };
 }
 
-/** A network's name is its bridge's, too: what an interface may be called (15 bytes, netdevice(7)). */
+/** A network's name is its bridge's, too: what an interface may be called (netdevice(7)). */
 export function checkNetworkName(name: string): void {
   if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(name)) return;
   throw new UsageError(`Cannot call a network "${name}"`, {
@@ -242,7 +242,7 @@ export function networkOf(choice: NetworkChoice): { readonly network?: Network }
 }
 
 /**
- * docker's settings of a network namespace that is ours: any user may listen on any port and ping.
+ * docker's settings of a network namespace of its own: every user may listen on every port, and ping.
  * A group range may name only groups that the namespace maps.
  */
 export function networkSysctls(

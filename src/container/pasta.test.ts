@@ -1,3 +1,5 @@
+/** pasta's arguments, for the versions that are about. */
+
 import { describe, expect, test } from "bun:test";
 import { ownAddresses, type PastaRequest, pastaArgs } from "./pasta.ts";
 import { parsePorts } from "./ports.ts";

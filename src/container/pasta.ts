@@ -2,7 +2,7 @@
  * Ports -> pasta's arguments (pasta(1)). Pure.
  *
  * Only options that Debian 12's passt (2023_03_09) has already are used, and newer ones still have:
- * so no run must ask `pasta --help` first. pasta.test.ts compares them with what both versions list.
+ * no run must ask `pasta --help` first. pasta.test.ts compares them with what both versions list.
  *
  * The container has an address of its own behind pasta (slirp4netns' well-known ones) instead of a
  * copy of the host's: so the host's own address leads to the host, in every version, while its

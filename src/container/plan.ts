@@ -99,8 +99,8 @@ export interface IdMapping {
 export type NamespaceType = "user" | "mount" | "pid" | "network" | "ipc" | "uts" | "cgroup";
 
 /**
- * With a `path` it exists already and is joined. A user namespace that is joined has its ids mapped:
- * `uidMappings` and `gidMappings` are empty then.
+ * With a `path` it exists already and is joined. A user namespace that is joined has its ids
+ * mapped: `uidMappings` and `gidMappings` are empty then.
  */
 export interface Namespace {
   readonly type: NamespaceType;
@@ -205,8 +205,8 @@ export interface Bridge {
   readonly internal: boolean;
   readonly publish: readonly Publish[];
   /**
-   * The network's directory; whoever changes the network holds its flock. `leases/<IPv4 address>` in
-   * it is the container's lease: locked by an inherited descriptor, its first line is the
+   * The network's directory; whoever changes the network holds its flock. `leases/<IPv4 address>`
+   * in it is the container's lease: locked by an inherited descriptor, its first line is the
    * container's id. The supervisor unlinks it, and `hosts/<IPv4 address>` if there is one, when the
    * container ends.
    */

@@ -1,3 +1,5 @@
+/** `-p` and `-P`, in every form. */
+
 import { describe, expect, test } from "bun:test";
 import { formatPublish, parsePorts, parsePublish } from "./ports.ts";
 

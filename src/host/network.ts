@@ -56,7 +56,7 @@ function defaultInterface4(): string | undefined {
   return undefined;
 }
 
-/** By proc_net(5): destination, its length, six more words, the name; lo has the unreachable ones. */
+/** By proc_net(5): destination, its length, six more words, the name; lo has unreachable ones. */
 function defaultInterface6(): string | undefined {
   for (const line of readOptional("/proc/net/ipv6_route").split("\n")) {
     const [destination = "", length, ...rest] = line.trim().split(/\s+/);

@@ -2,8 +2,8 @@
  * /etc/hosts of containers on one network, by which they find each other by name.
  *
  * Each container has a file in the network's directory, mounted as its /etc/hosts. Whoever joins
- * writes its line into everybody's: in place, because a mounted file cannot be replaced. A line of a
- * container that has ended goes when the next one comes, and so before its address is given again.
+ * writes its line into everybody's: in place, because a mounted file cannot be replaced. A line of
+ * a container that has ended goes when the next one comes, so before its address is given again.
  */
 
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";

@@ -1,3 +1,5 @@
+/** Subnets, and the addresses that are given out of them. */
+
 import { describe, expect, test } from "bun:test";
 import { chooseAddress } from "./leases.ts";
 import {

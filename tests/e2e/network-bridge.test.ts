@@ -7,7 +7,7 @@ import { endServer, freePort, get, isOpen, peerOf, startServer } from "./network
 
 const box = new Box();
 
-/** Another machine: a network namespace at the end of a wire (documentation addresses, RFC 5737). */
+/** Another machine: a network namespace at the end of a wire, with addresses of RFC 5737. */
 const outside = { name: `hbt${process.pid}`, wire: `hbt${process.pid % 100000}w` } as const;
 const here4 = "203.0.113.1";
 const there4 = "203.0.113.2";

@@ -1,4 +1,4 @@
-/** Published ports, rootless behind pasta and as root on a bridge: what is open, and what is not. */
+/** Published ports, rootless behind pasta and as root on a bridge: what is open, what is not. */
 
 import { describe, expect, test } from "bun:test";
 import { pushImage } from "../setup/image.ts";
@@ -115,7 +115,8 @@ describe("nothing published", () => {
   test("the host's loopback services are out of the container's reach", async () => {
     const listener = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("x") });
     const { port } = listener;
-    const script = `for a in 127.0.0.1 host.containers.internal $(ip route | grep default | cut -d' ' -f3)
+    const gateway = "$(ip route | grep default | cut -d' ' -f3)";
+    const script = `for a in 127.0.0.1 host.containers.internal ${gateway}
       do timeout 2 wget -q -O - http://$a:${port} && echo reached $a; done; true`;
     const run = await box.hb(["run", "-q", busybox, "sh", "-c", script]);
     await listener.stop(true);

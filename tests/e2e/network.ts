@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { type Box, busybox, type Running } from "./harness.ts";
 
-/** Answers at / with `name`, at /cgi-bin/peer with the client's address; lives until it is ended. */
+/** Answers at / with `name`, at /cgi-bin/peer with the client's address, until it is ended. */
 const httpd = `mkdir -p /www/cgi-bin; echo "$NAME" > /www/index.html
 printf '#!/bin/sh\\necho; echo $REMOTE_ADDR\\n' > /www/cgi-bin/peer; chmod +x /www/cgi-bin/peer
 for port in $PORTS; do httpd -p $port -h /www || exit 1; done; echo ready; exec cat`;
