@@ -242,7 +242,8 @@ export function networkOf(choice: NetworkChoice): { readonly network?: Network }
 }
 
 /**
- * docker's settings of a network namespace of its own: every user may listen on every port, and ping.
+ * docker's settings of a network namespace of its own: every user may listen on every port and
+ * ping.
  * A group range may name only groups that the namespace maps.
  */
 export function networkSysctls(
