@@ -100,7 +100,7 @@ const targets: readonly Target[] = [
 ];
 
 /** node_modules exactly as bun.lock says; 10 ms when it already is. */
-export function installDependencies(): void {
+function installDependencies(): void {
   run([process.execPath, "install", "--frozen-lockfile", "--silent"]);
 }
 

@@ -9,9 +9,9 @@
  * once. Only Bun's built-ins are used before the dependencies are there.
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { findZig, installDependencies } from "../build.ts";
+import { findZig } from "../build.ts";
 import { e2eStages } from "./setup/e2e.ts";
 import { bunTest, capture, check, type Outcome, type Stage, sum } from "./setup/outcome.ts";
 
@@ -76,6 +76,9 @@ async function fuzz(): Promise<Outcome> {
   return sum([...outcomes, await check(join(root, fuzzer), "helper-zig/testdata")]);
 }
 
+/** Dependencies and Zig; and the helper, which sources import, so that types and units need it. */
+const setUp: Stage = { name: "set-up", run: () => check(bun, "build.ts", "--embed") };
+
 const stages: readonly Stage[] = [
   { name: "lint", run: () => check(bun, "x", "biome", "check", "--error-on-warnings", ".") },
   { name: "types", run: () => check(bun, "x", "tsc", "--noEmit") },
@@ -119,11 +122,7 @@ async function runStage(stage: Stage, filter: string): Promise<Outcome> {
 async function main(argv: readonly string[]): Promise<number> {
   const mustWork = argv.includes("--must-work") || process.env.HB_TEST_MUST_WORK === "1";
   const filter = argv.find((argument) => !argument.startsWith("-")) ?? "";
-  installDependencies();
-  mkdirSync(join(root, "dist"), { recursive: true });
-  // Sources import the embedded helper, so types and units need it too.
-  await check(bun, "build.ts", "--embed");
-  const outcomes: Outcome[] = [];
+  const outcomes = [await runStage(setUp, filter)];
   for (const stage of selectStages(filter)) {
     const outcome = await runStage(stage, filter);
     outcomes.push(outcome);

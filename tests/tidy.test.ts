@@ -40,7 +40,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   layer: ["image", "host", "helper", "errors"],
   store: ["image", "host", "helper", "errors"],
   container: ["image", "errors", "ip", "nearest", "options"],
-  helper: ["container", "host", "errors", "bun:ffi"],
+  helper: ["container", "host", "errors", "output", "bun:ffi"],
   // Of container only the types of id mappings and of what is to be known.
   host: ["container", "errors", "image", "ip", "bun:ffi"],
   // What a run is granted of this machine's networks, between the decision and the plan.

@@ -9,9 +9,25 @@ const Hint = struct {
     step: []const u8,
     /// Null: whatever the errno.
     errno: ?sys.E,
-    /// A switch of this machine that must have this value for the advice to hold.
-    when: ?Switch = null,
+    /// What must be so on this machine for the advice to hold.
+    when: When = .always,
     advice: []const u8,
+};
+
+const When = union(enum) {
+    always,
+    /// A switch has this value.
+    set: Switch,
+    /// An AppArmor profile is in force for this process.
+    confined,
+
+    fn holds(when: When) bool {
+        return switch (when) {
+            .always => true,
+            .set => |wanted| readNumber(wanted.path) == wanted.value,
+            .confined => isConfined(),
+        };
+    }
 };
 
 const Switch = struct { path: [*:0]const u8, value: u32 };
@@ -35,22 +51,19 @@ const table = [_]Hint{
     .{
         .step = "create a user namespace",
         .errno = null,
-        .when = .{ .path = "/proc/sys/user/max_user_namespaces", .value = 0 },
+        .when = .{ .set = .{ .path = "/proc/sys/user/max_user_namespaces", .value = 0 } },
         .advice = "none are allowed on this machine: as root, sysctl -w " ++
             "user.max_user_namespaces=15000",
     },
     .{
         .step = "create a user namespace",
         .errno = null,
-        .when = .{ .path = "/proc/sys/kernel/unprivileged_userns_clone", .value = 0 },
+        .when = .{ .set = .{
+            .path = "/proc/sys/kernel/unprivileged_userns_clone",
+            .value = 0,
+        } },
         .advice = "ordinary users may not make any on this machine: as root, sysctl -w " ++
             "kernel.unprivileged_userns_clone=1",
-    },
-    .{
-        .step = "create a user namespace",
-        .errno = .PERM,
-        .advice = "a seccomp filter or security module forbids it; inside another container, " ++
-            "nested user namespaces must be allowed there",
     },
     .{
         .step = "create the container's namespaces",
@@ -58,11 +71,6 @@ const table = [_]Hint{
         .advice = "root without CAP_SYS_ADMIN cannot; inside another container, give that one " ++
             "CAP_SYS_ADMIN or run hb as an ordinary user",
     },
-    apparmor("drop supplementary groups", .PERM),
-    apparmor("set the hostname", .PERM),
-    apparmor("bring up the loopback interface", .PERM),
-    apparmor("make the mounts private", .PERM),
-    apparmor("make the mounts private", .ACCES),
     .{ .step = "set up the firewall", .errno = .PROTONOSUPPORT, .advice = without_nf_tables },
     .{ .step = "set up the firewall", .errno = .OPNOTSUPP, .advice = without_nf_tables },
     .{ .step = "set up the firewall", .errno = .NOENT, .advice = without_nf_tables },
@@ -72,7 +80,36 @@ const table = [_]Hint{
         .errno = .OPNOTSUPP,
         .advice = "this kernel has no bridges (module bridge); --network pasta does without",
     },
+} ++ byAppArmor(apparmor) ++ byAppArmor(confined) ++ [_]Hint{
+    .{
+        .step = "create a user namespace",
+        .errno = .PERM,
+        .advice = "a seccomp filter or security module forbids it; inside another container, " ++
+            "nested user namespaces must be allowed there",
+    },
 };
+
+/// The first steps that take a right in the new namespace, or the right to one.
+const taking_rights = [_]struct { []const u8, sys.E }{
+    .{ "create a user namespace", .ACCES },
+    .{ "create a user namespace", .PERM }, // made together with others, which take the right
+    .{ "deny setgroups", .PERM },
+    .{ "map group ids", .PERM },
+    .{ "map user ids", .PERM },
+    .{ "drop supplementary groups", .PERM },
+    .{ "become group 0", .PERM },
+    .{ "become user 0", .PERM },
+    .{ "set the hostname", .PERM },
+    .{ "bring up the loopback interface", .PERM },
+    .{ "make the mounts private", .PERM },
+    .{ "make the mounts private", .ACCES },
+};
+
+fn byAppArmor(comptime hint: fn ([]const u8, sys.E) Hint) [taking_rights.len]Hint {
+    var hints: [taking_rights.len]Hint = undefined;
+    for (&hints, taking_rights) |*one, step| one.* = hint(step[0], step[1]);
+    return hints;
+}
 
 /// Modules that are loaded by themselves where the kernel was built with them.
 const without_nf_tables =
@@ -88,12 +125,23 @@ fn apparmor(step: []const u8, errno: sys.E) Hint {
     return .{
         .step = step,
         .errno = errno,
-        .when = .{
+        .when = .{ .set = .{
             .path = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
             .value = 1,
-        },
-        .advice = "AppArmor takes all rights away in user namespaces: as root, sysctl -w " ++
-            "kernel.apparmor_restrict_unprivileged_userns=0, or give hb a profile with userns",
+        } },
+        .advice = "AppArmor takes all rights away in user namespaces: hb doctor prints the " ++
+            "profile that gives hb its own back; or use sudo",
+    };
+}
+
+/// The same by whatever profile the caller is in: a service's, a snap's, an outer container's.
+fn confined(step: []const u8, errno: sys.E) Hint {
+    return .{
+        .step = step,
+        .errno = errno,
+        .when = .confined,
+        .advice = "AppArmor confines hb (cat /proc/self/attr/current) and takes rights away that " ++
+            "it needs: start hb outside of that profile, or with sudo",
     };
 }
 
@@ -102,25 +150,36 @@ pub fn advice(what: []const u8, errno: sys.E) ?[]const u8 {
     for (table) |hint| {
         if (hint.errno) |wanted| if (wanted != errno) continue;
         if (!std.mem.startsWith(u8, what, hint.step)) continue;
-        if (hint.when) |when| if (readNumber(when.path) != when.value) continue;
+        if (!hint.when.holds()) continue;
         return hint.advice;
     }
     return null;
 }
 
 fn readNumber(path: [*:0]const u8) ?u32 {
+    var buffer: [16]u8 = undefined;
+    const text = readFile(path, &buffer) orelse return null;
+    return std.fmt.parseInt(u32, std.mem.trim(u8, text, " \n"), 10) catch null;
+}
+
+/// `NAME (enforce)`; SELinux has the file, too, and writes other words.
+fn isConfined() bool {
+    var buffer: [4096]u8 = undefined;
+    const label = readFile("/proc/self/attr/current", &buffer) orelse return false;
+    return std.mem.endsWith(u8, std.mem.trimEnd(u8, label, "\n\x00"), " (enforce)");
+}
+
+fn readFile(path: [*:0]const u8, buffer: []u8) ?[]const u8 {
     const fd = switch (sys.openat(sys.cwd, path, .{}, 0)) {
         .ok => |fd| fd,
         .err => return null,
     };
     defer sys.close(fd);
 
-    var buffer: [16]u8 = undefined;
-    const length = switch (sys.read(fd, &buffer)) {
-        .ok => |n| n,
-        .err => return null,
+    return switch (sys.read(fd, buffer)) {
+        .ok => |n| buffer[0..n],
+        .err => null,
     };
-    return std.fmt.parseInt(u32, std.mem.trim(u8, buffer[0..length], " \n"), 10) catch null;
 }
 
 /// An errno in words, as strerror(3) has them; its symbol where we have none.

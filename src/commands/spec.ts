@@ -21,7 +21,7 @@ import { obtainImage } from "../obtain.ts";
 import type { SpecOptions } from "../options.ts";
 import { printNotice, printResult } from "../output.ts";
 import { newContainerId } from "../store/id.ts";
-import { currentStore } from "../store/layout.ts";
+import { createStore, currentStore } from "../store/layout.ts";
 
 /** Writes the bundle and prints its directory. */
 export async function spec(options: SpecOptions): Promise<number> {
@@ -35,6 +35,7 @@ export async function spec(options: SpecOptions): Promise<number> {
     seccomp: seccompFor,
   };
   const store = currentStore();
+  createStore(store, process.geteuid?.() ?? 0);
   const beforePull = () => {
     convert({ ...base, image: bareImage, root: { kind: "layers", lowerdirs: [] } });
   };

@@ -16,6 +16,7 @@ const good: DoctorFacts = {
     idTools: { newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap" },
   },
   probe: { exitCode: 0, lines: [] },
+  helper: { kind: "memory" },
   sysctl: { maxUserNamespaces: 60000 },
   isFiltered: false,
   hasSeccomp: true,
@@ -66,6 +67,12 @@ describe("diagnose()", () => {
       /AppArmor/,
       /profile hb "\/home\/u\/bin\/hb".*userns,.*apparmor_parser/s,
     ],
+    [
+      "the profile that confines hb",
+      { apparmorProfile: "like_ubuntu" },
+      /AppArmor.*like_ubuntu/,
+      /sudo hb run/,
+    ],
     ["an outer container's filter", { isFiltered: true }, /seccomp filter/, /seccomp=unconfined/],
   ];
   for (const [what, facts, found, fix] of obstacles) {
@@ -81,6 +88,18 @@ describe("diagnose()", () => {
     const checks = diagnose({ ...good, probe: failed });
     expect(checks[0]).toMatchObject({ state: "missing", found: failed.lines[0] });
     expect(canRun(checks)).toBe(false);
+  });
+
+  test("says where the helper runs from when it may not run from memory", () => {
+    const refused = { why: "vm.memfd_noexec is 2", fix: "sudo sysctl vm.memfd_noexec=1" };
+    const path = "/home/u/hb/helper/0/hb-init";
+    expect(checkOf("helper", { helper: { kind: "disk", path, ...refused } })).toMatchObject({
+      state: "less",
+      found: expect.stringContaining(path),
+      fix: refused.fix,
+    });
+    const nowhere = checkOf("helper", { helper: { kind: "nowhere", ...refused } });
+    expect(nowhere).toMatchObject({ state: "missing", found: refused.why, fix: refused.fix });
   });
 
   test("gives the command that maps a whole range", () => {

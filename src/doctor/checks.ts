@@ -4,6 +4,7 @@
  * run.
  */
 
+import type { HelperPlace } from "../helper/binary.ts";
 import type { Identity } from "../host/identity.ts";
 
 /** `ok` is the first choice, `less` a lower rung, `missing` stops every container. */
@@ -32,6 +33,10 @@ export interface DoctorFacts {
   readonly kernel: string;
   readonly identity: Identity;
   readonly probe: Probe;
+  /** Where hb's helper ran from, in the trial. */
+  readonly helper: HelperPlace;
+  /** The AppArmor profile hb is confined to. */
+  readonly apparmorProfile?: string;
   /** Values of /proc/sys/…, absent where the kernel has no such switch. */
   readonly sysctl: {
     readonly maxUserNamespaces?: number;
@@ -73,6 +78,7 @@ export interface DoctorFacts {
 export function diagnose(facts: DoctorFacts): readonly Check[] {
   return [
     container(facts),
+    helper(facts),
     userNamespace(facts),
     ids(facts),
     rootFileSystem(facts),
@@ -99,6 +105,17 @@ function container({ probe, kernel }: DoctorFacts): Check {
   }
   const why = failureOf(probe) ?? `the trial container ended with status ${probe.exitCode}`;
   return { name, state: "missing", found: why };
+}
+
+function helper({ helper: place }: DoctorFacts): Check {
+  const name = "helper";
+  if (place.kind === "memory") {
+    return { name, state: "ok", found: "runs from memory: no file that could be overwritten" };
+  }
+  const { why, fix } = place;
+  if (place.kind === "nowhere") return { name, state: "missing", found: why, fix };
+  const found = `runs from ${place.path}, compared before each use, as ${why}`;
+  return { name, state: "less", found, fix };
 }
 
 function userNamespace(facts: DoctorFacts): Check {
@@ -137,6 +154,12 @@ export function userNamespaceObstacle(facts: DoctorFacts): Obstacle | undefined 
     return {
       found: "AppArmor takes every capability in it away from programs without a profile",
       fix: apparmorProfile(facts.executable),
+    };
+  }
+  if (facts.apparmorProfile !== undefined && facts.uid !== 0) {
+    return {
+      found: `AppArmor confines hb to the profile ${facts.apparmorProfile}, which may refuse it`,
+      fix: "sudo hb run …, or start hb outside of that profile",
     };
   }
   if (facts.isFiltered) {

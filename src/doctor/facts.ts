@@ -12,6 +12,8 @@ import {
 } from "node:fs";
 import { release } from "node:os";
 import { dirname } from "node:path";
+import { helperPlace } from "../helper/binary.ts";
+import { confinement } from "../host/confinement.ts";
 import { hostFacts } from "../host/facts.ts";
 import type { Identity } from "../host/identity.ts";
 import { hostNetwork } from "../host/network.ts";
@@ -25,12 +27,15 @@ export function readDoctorFacts(store: StorePaths, identity: Identity, probe: Pr
   const path = process.env.PATH ?? "";
   const network = hostNetwork();
   const { pasta } = network;
+  const { apparmorProfile } = confinement();
   return {
     uid: process.geteuid?.() ?? 0,
     executable: realpathSync(process.execPath),
     kernel: release(),
     identity,
     probe,
+    helper: helperPlace(),
+    ...(apparmorProfile === undefined ? {} : { apparmorProfile }),
     sysctl: readSysctls(),
     isFiltered: /^Seccomp:\s*2$/m.test(readOptional("/proc/self/status")),
     hasSeccomp: existsSync("/proc/sys/kernel/seccomp/actions_avail"),

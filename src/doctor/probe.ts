@@ -4,11 +4,11 @@
  * what a distribution, an outer container or a policy allows.
  */
 
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { bareImage, convert } from "../container/convert.ts";
 import { seccompFor } from "../container/seccomp.ts";
 import { formatError, HbError } from "../errors.ts";
-import { helperExecutable } from "../helper/binary.ts";
+import { helperBytes } from "../helper/binary.ts";
 import { runPlan } from "../helper/launch.ts";
 import { hostFacts } from "../host/facts.ts";
 import { helperMapFlags, type Identity } from "../host/identity.ts";
@@ -54,7 +54,7 @@ export function probeContainer(store: StorePaths, identity: Identity): Probe {
     // What nobody holds in tmp/ is garbage to every other hb.
     const lock = tryLock(staging, "shared");
     using _held = typeof lock === "string" ? undefined : lock;
-    writeFileSync(`${layer}/probe`, readFileSync(helperExecutable()));
+    writeFileSync(`${layer}/probe`, helperBytes());
     chmodSync(`${layer}/probe`, 0o755);
     const plan = convert({
       // The helper finds nothing to remove and ends well.

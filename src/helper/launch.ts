@@ -10,25 +10,15 @@
 import { closeSync, writeSync } from "node:fs";
 import type { Bundle } from "../container/bundle.ts";
 import type { Plan } from "../container/plan.ts";
-import { HbError } from "../errors.ts";
-import { createMemfd, execve, keepAcrossExec, LibcError } from "../host/libc.ts";
-import { helperExecutable } from "./binary.ts";
+import { createMemfd, execve, keepAcrossExec } from "../host/libc.ts";
+import { startHelper } from "./binary.ts";
 
 /** Becomes the supervisor of the container `plan` describes. `keep`: descriptors it inherits. */
 export function launch(plan: Plan, keep: readonly number[] = []): never {
   const planFd = writePlan(plan);
-  const helper = helperExecutable();
   for (const fd of [planFd, ...keep]) keepAcrossExec(fd, true);
-  try {
-    return execve(helper, ["hb-init", "run", "--plan-fd", String(planFd)], []);
-  } catch (error) {
-    throw new HbError("Cannot start hb's helper from memory", {
-      cause: error,
-      ...(error instanceof LibcError && error.code === "EACCES"
-        ? { hint: "allow executable memfds: sysctl -w vm.memfd_noexec=0" }
-        : {}),
-    });
-  }
+  const argv = ["hb-init", "run", "--plan-fd", String(planFd)];
+  return startHelper((executable) => execve(executable, argv, []));
 }
 
 /** What became of a container that was not handed this process. */
@@ -42,12 +32,13 @@ export interface PlanRun {
 export function runPlan(plan: Plan): PlanRun {
   const planFd = writePlan(plan);
   try {
-    const argv = [helperExecutable(), "run", "--plan-fd", "3"];
-    const child = Bun.spawnSync(argv, {
-      argv0: "hb-init",
-      env: {},
-      stdio: ["ignore", "pipe", "pipe", planFd],
-    });
+    const child = startHelper((executable) =>
+      Bun.spawnSync([executable, "run", "--plan-fd", "3"], {
+        argv0: "hb-init",
+        env: {},
+        stdio: ["ignore", "pipe", "pipe", planFd],
+      }),
+    );
     const [stdout, stderr] = [child.stdout.toString(), child.stderr.toString()];
     return { exitCode: child.exitCode, stdout, stderr };
   } finally {

@@ -7,10 +7,12 @@
  *   images/<registry>/<repository>:<tag>/<os>-<arch>[-variant].json     also <repository>@<digest>
  *   containers/<id>/                        writable layers, and config.json of kept containers
  *   tmp/                                    staging: garbage once nobody holds its lock
+ *   helper/<sha256>/hb-init                 only where programs in memory are refused
  */
 
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { HbError } from "../errors.ts";
+import { allowHelperIn } from "../helper/binary.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Platform } from "../image/platform.ts";
 import type { Reference } from "../image/reference.ts";
@@ -81,10 +83,12 @@ export function createStore(store: StorePaths, uid: number): void {
     throw storeError(store, error);
   }
   const owner = statSync(store.root).uid;
-  if (owner === uid) return;
-  throw new HbError(`Cannot write the store "${store.root}": it belongs to uid ${owner}`, {
-    hint: `run hb as that user, or set HB_ROOT to a directory of your own`,
-  });
+  if (owner !== uid) {
+    throw new HbError(`Cannot write the store "${store.root}": it belongs to uid ${owner}`, {
+      hint: `run hb as that user, or set HB_ROOT to a directory of your own`,
+    });
+  }
+  allowHelperIn(within(store.root, "helper"));
 }
 
 /** `error` from a file operation in the store as a line with what to do about it. */
