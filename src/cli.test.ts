@@ -56,7 +56,8 @@ describe("parseCommandLine() fails with the nearest known word", () => {
   const cases: [string[], RegExp, RegExp][] = [
     [["rnu"], /no command "rnu"/, /'run'/],
     [["run", "--evn", "A"], /no flag --evn/, /--env\?/],
-    [["run", "-p", "80:80", "x"], /no flag -p/, /docker has --publish/],
+    [["run", "-d", "x"], /no flag -d/, /docker has --detach/],
+    [["network", "creat", "x"], /no command "creat"/, /'create'/],
     [["run", "--memory=1g", "x"], /no flag --memory/, /docker has --memory/],
     [["run"], /needs an image/, /hb help run/],
     [["run", "--pull", "newer", "x"], /--pull "newer"/, /always, missing, never/],

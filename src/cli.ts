@@ -11,6 +11,9 @@ import {
   dockerOnlyLetters,
   imagesFlags,
   inspectFlags,
+  networkCreateFlags,
+  networkLsFlags,
+  networkRmFlags,
   pruneFlags,
   pullFlags,
   reportFlags,
@@ -24,6 +27,7 @@ import type {
   HelpOptions,
   ImagesOptions,
   InspectOptions,
+  NetworkOptions,
   PruneOptions,
   PullOptions,
   ReportOptions,
@@ -40,6 +44,7 @@ export type Invocation =
   | { readonly command: "rmi"; readonly options: RmiOptions }
   | { readonly command: "inspect"; readonly options: InspectOptions }
   | { readonly command: "spec"; readonly options: SpecOptions }
+  | { readonly command: "network"; readonly options: NetworkOptions }
   | { readonly command: "prune"; readonly options: PruneOptions }
   | { readonly command: "clean"; readonly options: PruneOptions }
   | { readonly command: "doctor"; readonly options: ReportOptions }
@@ -54,6 +59,7 @@ export const commandNames = [
   "rmi",
   "inspect",
   "spec",
+  "network",
   "prune",
   "clean",
   "doctor",
@@ -71,6 +77,7 @@ const parsers: Readonly<Record<CommandName, Parser>> = {
   rmi: parseRmi,
   inspect: parseInspect,
   spec: parseSpec,
+  network: parseNetwork,
   prune: (argv) => parsePrune("prune", argv),
   clean: (argv) => parsePrune("clean", argv),
   doctor: (argv) => parseReport("doctor", argv),
@@ -154,6 +161,60 @@ function parseInspect(argv: readonly string[]): Invocation {
   return { command: "inspect", options: { ...options, images: rest } };
 }
 
+const networkVerbs = ["create", "ls", "rm", "inspect", "prune"] as const;
+
+/** `hb network VERB …`: as docker's, `hb network` alone explains itself. */
+function parseNetwork([verb, ...argv]: readonly string[]): Invocation {
+  if (verb === undefined || verb === "--help" || verb === "-h") return help("network");
+  const known = networkVerbs.find((each) => each === verb);
+  if (known === undefined) {
+    const meant = nearest(verb, networkVerbs);
+    throw new UsageError(`hb network has no command "${verb}"`, {
+      hint: `${meant === undefined ? "" : `did you mean '${meant}'? `}see 'hb help network'`,
+    });
+  }
+  const options = networkVerb(known, argv);
+  return options === undefined ? help("network") : { command: "network", options };
+}
+
+function networkVerb(
+  verb: (typeof networkVerbs)[number],
+  argv: readonly string[],
+): NetworkOptions | undefined {
+  const command = `hb network ${verb}`;
+  const rules = rulesOf("hb network");
+  switch (verb) {
+    case "create": {
+      const { options, rest, help: asked } = parseFlags(networkCreateFlags, argv, rules);
+      const [name, extra] = rest;
+      if (asked) return undefined;
+      if (name === undefined) throw missing("hb network create", "a name", "hb network");
+      refuseExtra("hb network create", extra, "hb network");
+      return { verb, ...options, name };
+    }
+    case "ls": {
+      const { options, rest, help: asked } = parseFlags(networkLsFlags, argv, rules);
+      refuseExtra(command, rest[0], "hb network");
+      return asked ? undefined : { verb, ...options };
+    }
+    case "rm": {
+      const { options, rest, help: asked } = parseFlags(networkRmFlags, argv, rules);
+      if (!asked && rest.length === 0) throw missing(command, "a network", "hb network");
+      return asked ? undefined : { verb, ...options, names: rest };
+    }
+    case "inspect": {
+      const { rest, help: asked } = parseFlags({}, argv, rules);
+      if (!asked && rest.length === 0) throw missing(command, "a network", "hb network");
+      return asked ? undefined : { verb, names: rest };
+    }
+    case "prune": {
+      const { rest, help: asked } = parseFlags({}, argv, rules);
+      refuseExtra(command, rest[0], "hb network");
+      return asked ? undefined : { verb };
+    }
+  }
+}
+
 function parsePrune(command: "prune" | "clean", argv: readonly string[]): Invocation {
   const { options, rest, help: asked } = parseFlags(pruneFlags, argv, rulesOf(`hb ${command}`));
   if (asked) return help(command);
@@ -202,13 +263,13 @@ function explainContainerFlag(flag: string, known: readonly string[]): string {
   return explainFlag("hb run")(flag, known);
 }
 
-function missing(command: string, what: string): UsageError {
-  return new UsageError(`${command} needs ${what}`, { hint: `see '${seeHelp(command)}'` });
+function missing(command: string, what: string, topic = command): UsageError {
+  return new UsageError(`${command} needs ${what}`, { hint: `see '${seeHelp(topic)}'` });
 }
 
-function refuseExtra(command: string, extra: string | undefined): void {
+function refuseExtra(command: string, extra: string | undefined, topic = command): void {
   if (extra === undefined) return;
   throw new UsageError(`${command} does not take another argument, got "${extra}"`, {
-    hint: `see '${seeHelp(command)}'`,
+    hint: `see '${seeHelp(topic)}'`,
   });
 }

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { isIP } from "node:net";
-import { isIPAddress, isIPv4, isIPv6 } from "./ip.ts";
+import { ipv4Number, ipv4Text, ipv6Bytes, isIPAddress, isIPv4, isIPv6 } from "./ip.ts";
 
 describe("isIPAddress() agrees with node:net", () => {
   const texts =
@@ -16,4 +16,22 @@ describe("isIPAddress() agrees with node:net", () => {
       expect(isIPv6(text)).toBe(isIP(text) === 6);
     });
   }
+});
+
+describe("addresses as numbers", () => {
+  test.each([
+    ["::", "00000000000000000000000000000000"],
+    ["::1", "00000000000000000000000000000001"],
+    ["FD00:1::a:2", "fd0000010000000000000000000a0002"],
+    ["1:2:3:4:5:6:7:8", "00010002000300040005000600070008"],
+    ["::ffff:1.2.3.4", "00000000000000000000ffff01020304"],
+  ])("%s", (text, hex) => {
+    expect(Buffer.from(ipv6Bytes(text)).toString("hex")).toBe(hex);
+  });
+
+  test("IPv4 there and back", () => {
+    for (const text of ["0.0.0.0", "255.255.255.255", "10.89.0.1", "192.168.255.128"]) {
+      expect(ipv4Text(ipv4Number(text))).toBe(text);
+    }
+  });
 });

@@ -45,6 +45,8 @@ async function dispatch(invocation: Invocation): Promise<number> {
       return (await import("./commands/inspect.ts")).inspect(invocation.options);
     case "spec":
       return (await import("./commands/spec.ts")).spec(invocation.options);
+    case "network":
+      return (await import("./commands/network.ts")).network(invocation.options);
     case "prune":
       return (await import("./commands/prune.ts")).prune(invocation.options);
     case "clean":

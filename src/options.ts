@@ -31,6 +31,8 @@ export interface ContainerFlags {
   readonly envFile: readonly string[];
   readonly groupAdd: readonly string[];
   readonly hostname?: string;
+  /** `--http-proxy`: HTTP_PROXY and its like are passed in. */
+  readonly httpProxy: boolean;
   readonly label: readonly string[];
   readonly labelFile: readonly string[];
   readonly mount: readonly string[];
@@ -56,7 +58,11 @@ export interface RunFlags extends ContainerFlags, ImageFlags {
   readonly cidfile?: string;
   readonly init: boolean;
   readonly interactive: boolean;
+  readonly ip?: string;
+  readonly macAddress?: string;
   readonly name?: string;
+  readonly publish: readonly string[];
+  readonly publishAll: boolean;
   readonly pull: PullPolicy;
   readonly rm: boolean;
   readonly rootfs?: string;
@@ -102,6 +108,21 @@ export interface InspectOptions {
   readonly images: readonly string[];
   readonly platform?: string;
 }
+
+/** `hb network create [flags] NAME`. */
+export interface NetworkCreateFlags {
+  readonly subnet?: string;
+  readonly gateway?: string;
+  readonly internal: boolean;
+}
+
+/** `hb network VERB`. */
+export type NetworkOptions =
+  | ({ readonly verb: "create"; readonly name: string } & NetworkCreateFlags)
+  | { readonly verb: "ls"; readonly quiet: boolean; readonly format: Format }
+  | { readonly verb: "rm"; readonly names: readonly string[]; readonly force: boolean }
+  | { readonly verb: "inspect"; readonly names: readonly string[] }
+  | { readonly verb: "prune" };
 
 /** `hb prune` and `hb clean`. */
 export interface PruneOptions {

@@ -32,8 +32,8 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   obtain: ["embedded", "errors", "host", "image", "options", "pull", "registry", "store"],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...["container", "doctor", "errors", "helper", "host", "image", "layer", "obtain", "options"],
-    ...["output", "pull", "registry", "store", "fflate"],
+    ...["container", "doctor", "errors", "helper", "host", "image", "layer", "network", "obtain"],
+    ...["options", "output", "pull", "registry", "store", "fflate"],
   ],
   image: ["errors", "ip"],
   registry: ["image", "host", "errors", "ky"],
@@ -42,7 +42,9 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   container: ["image", "errors", "ip", "nearest", "options"],
   helper: ["container", "host", "errors", "output", "bun:ffi"],
   // Of container only the types of id mappings and of what is to be known.
-  host: ["container", "errors", "image", "bun:ffi"],
+  host: ["container", "errors", "image", "ip", "bun:ffi"],
+  // What a run is granted of this machine's networks, between the decision and the plan.
+  network: ["container", "errors", "helper", "host", "ip", "store"],
 };
 
 interface Source {

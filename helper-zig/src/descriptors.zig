@@ -18,7 +18,8 @@ pub fn closeFrom(first: sys.Fd) report.Error!void {
     return closeRange(first, std.math.maxInt(sys.Fd));
 }
 
-fn closeRange(first: sys.Fd, last: sys.Fd) report.Error!void {
+/// Closes `first` to `last`; nothing where that is no range.
+pub fn closeRange(first: sys.Fd, last: sys.Fd) report.Error!void {
     if (first > last) return;
     const flags: u32 = 0;
     const closed = sys.call(void, .close_range, .{ first, last, flags });

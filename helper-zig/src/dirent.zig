@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const linux = std.os.linux;
+const sys = @import("sys.zig");
 
 pub const Dirent = struct {
     name: [:0]const u8,
@@ -33,5 +34,24 @@ pub const Records = struct {
             };
         }
         return null;
+    }
+};
+
+/// The entries of an open directory, from where it was left off.
+pub const Listing = struct {
+    fd: sys.Fd,
+    records: Records = .{ .bytes = &.{} },
+    buffer: [4 << 10]u8 align(8) = undefined,
+
+    pub fn next(listing: *Listing) sys.Result(?Dirent) {
+        while (true) {
+            if (listing.records.next()) |entry| return .{ .ok = entry };
+            const length = switch (sys.getdents(listing.fd, &listing.buffer)) {
+                .ok => |length| length,
+                .err => |e| return .{ .err = e },
+            };
+            if (length == 0) return .{ .ok = null };
+            listing.records = .{ .bytes = listing.buffer[0..length] };
+        }
     }
 };

@@ -71,6 +71,15 @@ const table = [_]Hint{
         .advice = "root without CAP_SYS_ADMIN cannot; inside another container, give that one " ++
             "CAP_SYS_ADMIN or run hb as an ordinary user",
     },
+    .{ .step = "set up the firewall", .errno = .PROTONOSUPPORT, .advice = without_nf_tables },
+    .{ .step = "set up the firewall", .errno = .OPNOTSUPP, .advice = without_nf_tables },
+    .{ .step = "set up the firewall", .errno = .NOENT, .advice = without_nf_tables },
+    .{ .step = "set up the firewall", .errno = .INVAL, .advice = without_nf_tables },
+    .{
+        .step = "make the bridge",
+        .errno = .OPNOTSUPP,
+        .advice = "this kernel has no bridges (module bridge); --network pasta does without",
+    },
 } ++ byAppArmor(apparmor) ++ byAppArmor(confined) ++ [_]Hint{
     .{
         .step = "create a user namespace",
@@ -101,6 +110,11 @@ fn byAppArmor(comptime hint: fn ([]const u8, sys.E) Hint) [taking_rights.len]Hin
     for (&hints, taking_rights) |*one, step| one.* = hint(step[0], step[1]);
     return hints;
 }
+
+/// Modules that are loaded by themselves where the kernel was built with them.
+const without_nf_tables =
+    "this kernel lacks a part of nf_tables (modules nf_tables, nft_chain_nat, nft_masq, " ++
+    "nft_fib_inet); --network pasta does without";
 
 /// CONFIG_SECCOMP_FILTER is missing; to go on without must be the user's word.
 const without_seccomp =
@@ -199,6 +213,9 @@ pub fn words(errno: sys.E) []const u8 {
         .AGAIN => "resource temporarily unavailable",
         .NOEXEC => "exec format error",
         .PIPE => "broken pipe",
+        .PROTONOSUPPORT => "protocol not supported",
+        .ADDRINUSE => "address already in use",
+        .NETUNREACH => "network is unreachable",
         else => @tagName(errno),
     };
 }

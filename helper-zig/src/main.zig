@@ -1,7 +1,8 @@
 //! hb's helper: one static program, one subcommand per job that must happen in a namespace.
 //!
-//!   run       the plan on a descriptor -> one container, supervised to its end
-//!   unpack    a tar stream -> a layer directory overlayfs can use
+//!   run             the plan on a descriptor -> one container, supervised to its end
+//!   unpack          a tar stream -> a layer directory overlayfs can use
+//!   network-sweep   what killed containers left on bridges -> gone
 //!
 //! It reads no configuration and no environment. The front end decides; this acts.
 
@@ -13,6 +14,7 @@ const complete = @import("complete.zig");
 const remove = @import("remove.zig");
 const user_command = @import("user_command.zig");
 const copy = @import("copy.zig");
+const network_sweep = @import("network_sweep.zig");
 
 /// The words of the command line.
 pub const Args = []const [*:0]const u8;
@@ -30,6 +32,7 @@ const subcommands = [_]Subcommand{
     .{ .name = "remove", .main = remove.main },
     .{ .name = "copy", .main = copy.main },
     .{ .name = "user", .main = user_command.main },
+    .{ .name = "network-sweep", .main = network_sweep.main },
 };
 
 pub fn main(init: std.process.Init.Minimal) u8 {

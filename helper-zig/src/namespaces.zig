@@ -6,10 +6,18 @@ const sys = @import("sys.zig");
 const report = @import("report.zig");
 const plan = @import("plan.zig");
 
-/// clone(2)'s flags for the namespaces the plan lists.
+/// clone(2)'s flags for the new namespaces the plan lists.
 pub fn cloneFlags(wanted: plan.Linux) usize {
     var flags: usize = 0;
-    for (wanted.namespaces) |namespace| flags |= switch (namespace.type) {
+    for (wanted.namespaces) |namespace| {
+        if (namespace.path != null) continue;
+        flags |= cloneFlag(namespace.type);
+    }
+    return flags;
+}
+
+fn cloneFlag(kind: plan.NamespaceType) usize {
+    return switch (kind) {
         .user => linux.CLONE.NEWUSER,
         .mount => linux.CLONE.NEWNS,
         .pid => linux.CLONE.NEWPID,
@@ -18,7 +26,47 @@ pub fn cloneFlags(wanted: plan.Linux) usize {
         .uts => linux.CLONE.NEWUTS,
         .cgroup => linux.CLONE.NEWCGROUP,
     };
-    return flags;
+}
+
+/// Enters the user namespace the plan names, before the clone: what is made then belongs to it.
+/// This process becomes its root and keeps its own user outside.
+pub fn joinUser(wanted: plan.Linux) report.Error!void {
+    const path = wanted.joined(.user) orelse return;
+    try joinAt(.user, path);
+    // Gaining rights makes the files of this process in /proc root's; they are needed.
+    _ = try report.check(sys.prctl(.SET_DUMPABLE, 1), "look into /proc", .{});
+}
+
+/// Enters the other namespaces the plan names, while their paths are still the host's.
+pub fn join(wanted: plan.Linux) report.Error!void {
+    for (wanted.namespaces) |namespace| {
+        const path = namespace.path orelse continue;
+        if (namespace.type != .user) try joinAt(namespace.type, path);
+    }
+}
+
+fn joinAt(kind: plan.NamespaceType, path: plan.Text) report.Error!void {
+    const doing = "join the {t} namespace {s}";
+    const fd = try report.check(sys.openat(sys.cwd, path, .{}, 0), doing, .{ kind, path });
+    defer sys.close(fd);
+
+    return report.check(sys.setns(fd, @intCast(cloneFlag(kind))), doing, .{ kind, path });
+}
+
+/// Whether groups can no longer be set in this user namespace (user_namespaces(7)).
+pub fn denySetgroups() bool {
+    const fd = switch (sys.openat(sys.cwd, "/proc/self/setgroups", .{}, 0)) {
+        .ok => |fd| fd,
+        .err => return false,
+    };
+    defer sys.close(fd);
+
+    var buffer: [8]u8 = undefined;
+    const length = switch (sys.read(fd, &buffer)) {
+        .ok => |n| n,
+        .err => return false,
+    };
+    return std.mem.startsWith(u8, buffer[0..length], "deny");
 }
 
 /// Says why the namespaces could not be made; hints.zig knows the switches that forbid it.
@@ -67,4 +115,9 @@ test "every namespace of the plan is asked for" {
     const wanted: plan.Linux = .{ .namespaces = &.{ .{ .type = .user }, .{ .type = .pid } } };
     const flags = linux.CLONE.NEWUSER | linux.CLONE.NEWPID;
     try std.testing.expectEqual(flags, cloneFlags(wanted));
+    const joined: plan.Linux = .{ .namespaces = &.{
+        .{ .type = .network, .path = "/run/netns/a" },
+        .{ .type = .pid },
+    } };
+    try std.testing.expectEqual(linux.CLONE.NEWPID, cloneFlags(joined));
 }

@@ -111,14 +111,25 @@ pub const Linux = struct {
     uidMappings: []const IdMapping = &.{},
     gidMappings: []const IdMapping = &.{},
     namespaces: []const Namespace = &.{},
+    sysctl: std.json.ArrayHashMap(Text) = .{},
     maskedPaths: []const Text = &.{},
     readonlyPaths: []const Text = &.{},
     seccomp: ?Seccomp = null,
 
-    /// Whether the container gets a namespace of this type of its own.
+    /// Whether the container gets a new namespace of this type, of its own.
     pub fn has(linux: Linux, wanted: NamespaceType) bool {
-        for (linux.namespaces) |namespace| if (namespace.type == wanted) return true;
+        for (linux.namespaces) |namespace| {
+            if (namespace.type == wanted) return namespace.path == null;
+        }
         return false;
+    }
+
+    /// The existing namespace of this type that the container joins.
+    pub fn joined(linux: Linux, wanted: NamespaceType) ?Text {
+        for (linux.namespaces) |namespace| {
+            if (namespace.type == wanted) return namespace.path;
+        }
+        return null;
     }
 };
 
@@ -132,6 +143,7 @@ pub const NamespaceType = enum { user, mount, pid, network, ipc, uts, cgroup };
 
 pub const Namespace = struct {
     type: NamespaceType,
+    path: ?Text = null,
 };
 
 pub const Seccomp = struct {
@@ -165,6 +177,7 @@ pub const Extension = struct {
     idTools: ?IdTools = null,
     interactive: bool = false,
     init: bool = false,
+    network: ?Network = null,
 };
 
 pub const ContainerDirectory = struct {
@@ -178,6 +191,37 @@ pub const ContainerDirectory = struct {
 pub const Overlay = struct {
     lowerdirs: []const Text,
     userxattr: bool,
+};
+
+pub const Network = struct {
+    pasta: ?Pasta = null,
+    bridge: ?Bridge = null,
+};
+
+pub const Pasta = struct {
+    path: Text,
+    args: []const Text = &.{},
+};
+
+pub const Bridge = struct {
+    name: Text,
+    address4: Text,
+    gateway4: Text,
+    address6: ?Text = null,
+    gateway6: ?Text = null,
+    mac: ?Text = null,
+    internal: bool = false,
+    publish: []const Publish = &.{},
+    state: Text,
+};
+
+pub const Protocol = enum { tcp, udp };
+
+pub const Publish = struct {
+    protocol: Protocol,
+    hostAddress: Text = "",
+    hostPort: u16,
+    containerPort: u16,
 };
 
 pub const PlannedFile = struct {
@@ -276,4 +320,15 @@ test "a zero byte is told from its spelling" {
     try std.testing.expect(hasNul("\"a\\u0000\""));
     try std.testing.expect(hasNul("\"a\\\\\\u0000\""));
     try std.testing.expect(!hasNul("\"a\\\\u0000\""));
+}
+
+test "a namespace with a path is joined, not new" {
+    const linux: Linux = .{ .namespaces = &.{
+        .{ .type = .network, .path = "/proc/1/ns/net" },
+        .{ .type = .pid },
+    } };
+    try std.testing.expect(linux.has(.pid));
+    try std.testing.expect(!linux.has(.network));
+    try std.testing.expectEqualStrings("/proc/1/ns/net", linux.joined(.network).?);
+    try std.testing.expectEqual(null, linux.joined(.pid));
 }

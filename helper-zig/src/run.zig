@@ -8,7 +8,9 @@
 //!   clone ───────────────────────────────────────▶ compile seccomp; wait
 //!   id maps ∥ container directory ∥ layer locks
 //!   ids_mapped ──────────────────────────────────▶ root of the namespace ─▶ mounts ─▶ pivot
-//!   supervise: signals, streams, terminal          ─▶ user, capabilities, seccomp ─▶ execve
+//!   network, meanwhile
+//!   network_ready ───────────────────────────────▶ user, capabilities, seccomp ─▶ execve
+//!   supervise: signals, streams, terminal
 //!   ◀───────────────── end of file ──────────────  (the payload runs)
 //!   wait ─▶ drain ─▶ remove the directory ─▶ the payload's status
 //! ```
@@ -28,7 +30,10 @@ const rootfs = @import("rootfs.zig");
 const mount = @import("mount.zig");
 const files = @import("files.zig");
 const mask = @import("mask.zig");
-const netlink = @import("netlink.zig");
+const pasta = @import("pasta.zig");
+const bridge = @import("bridge.zig");
+const rtnetlink = @import("rtnetlink.zig");
+const sysctl = @import("sysctl.zig");
 const terminal = @import("terminal.zig");
 const stdio = @import("stdio.zig");
 const supervise = @import("supervise.zig");
@@ -81,6 +86,7 @@ fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error
         streams = try stdio.prepare(it.hb.interactive);
     }
     const pair = try sync.Pair.open();
+    try namespaces.joinUser(it.linux); // before the clone: it owns what is new
 
     var pidfd: sys.Fd = -1;
     const new = namespaces.cloneFlags(it.linux);
@@ -110,6 +116,8 @@ fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error
 /// The container's directory around the container's life: whatever fails in between, the child is
 /// gone before the directory goes.
 fn house(received: *const plan.Received, supervisor: *supervise.Supervisor) report.Error!u8 {
+    defer supervisor.endPasta();
+
     const home = directory.Directory.create(received.plan.hb.container) catch |err| {
         end(supervisor);
         return err;
@@ -149,7 +157,19 @@ fn release(
     defer guard.wait();
     defer guard.stop();
 
-    return supervisor.run();
+    const network = it.hb.network orelse return supervisor.run();
+    if (network.pasta) |wanted| {
+        supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
+        return supervisor.run();
+    }
+    const wanted = network.bridge orelse return report.fail("the plan's network is empty", .{});
+    const attached = try bridge.attach(wanted, it.hb.container.id, supervisor.pid);
+    supervisor.peer.tell(.network_ready);
+    const status = supervisor.run();
+    const detached = attached.detach();
+    const code = try status;
+    try detached;
+    return code;
 }
 
 /// Ends a child that may be waiting or at work.
@@ -181,13 +201,16 @@ fn child(
     const program = try compileFilter(it.linux); // needs no right: done while the maps are written
     const maps = mapsOf(it);
     try peer.expect(.ids_mapped); // until then we are nobody in our own namespace; EOF: do not run
-    if (maps) |m| try userns.takeRootIds(m);
+    const keep_groups = keepsGroups(it.linux, maps);
+    if (maps != null or it.linux.joined(.user) != null) try userns.takeRootIds(keep_groups);
     _ = try report.check(sys.dieWithParent(), "set the parent death signal", .{});
     try peer.stillThere(); // the supervisor may have died before that took effect
     _ = try report.check(sys.setsid(), "leave the session", .{}); // ^C, /dev/tty, TIOCSTI
     try namespaces.joinKeyring(); // before anything of the image is touched
     try namespaces.setHostname(it.*); // while CAP_SYS_ADMIN is held, as for all that follows
-    if (it.linux.has(.network)) try netlink.loopbackUp();
+    try namespaces.join(it.linux); // the paths are the host's
+    if (it.linux.has(.network)) try rtnetlink.loopbackUp();
+    try sysctl.apply(it.linux); // the host's /proc, and writable still
 
     try rootfs.cutPropagation(); // before any mount, or the host would see it
     const home = try directory.openWithin(it.hb.container); // its name is covered by the next step
@@ -205,6 +228,8 @@ fn child(
     const pty = if (it.process.terminal) try terminal.Pty.open(root) else null; // the new devpts
     try rootfs.sealIfReadonly(it.root, root); // last of what changes the tree
 
+    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
+
     const databases = try user.Databases.read(root, arena); // the image's own, hence after pivot
     const identity = try user.find(it.*, databases);
     const payload = try exec.Program.prepare(it.process, identity.home, arena);
@@ -220,8 +245,7 @@ fn child(
     try descriptors.closeAllBut(.{ report.fd, peer.fd });
     const entered = try exec.tryEnterCwd(it.process); // as root first
     try capabilities.dropBounding(it.process); // needs CAP_SETPCAP
-    const gid_is_single = if (maps) |m| m.isSingle() else false;
-    try user.become(&identity, gid_is_single, peer); // groups, group, user
+    try user.become(&identity, keep_groups, peer); // groups, group, user
     if (!entered) try exec.enterCwd(it.process); // some only the payload's user may enter
     try exec.verifyCwdIsInside(it.process); // CVE-2024-21626
     if (it.hb.init) try init.split(it.process, program); // pid 1 stays behind, confined alike
@@ -229,6 +253,12 @@ fn child(
     try capabilities.setFinal(it.process); // ... one of both is what installing a filter takes
     if (program) |p| try seccomp.install(p); // last, so that it need not allow the steps above
     return exec.payload(payload);
+}
+
+/// Whether the user namespace lets nobody change groups.
+fn keepsGroups(wanted: plan.Linux, maps: ?idmap.Maps) bool {
+    if (maps) |m| return m.isSingle();
+    return wanted.joined(.user) != null and namespaces.denySetgroups();
 }
 
 fn compileFilter(wanted: plan.Linux) report.Error!?*const seccomp.Program {

@@ -1,11 +1,14 @@
-//! Starting a host program and hearing what it has to say: for newuidmap and newgidmap.
+//! Starting a host program and hearing what it has to say: newuidmap, newgidmap and pasta.
 //!
-//! The program starts with default signal dispositions, an empty mask and an empty environment.
-//! Its standard output and error are one pipe, so that a failure is told in its own words.
+//! The program starts with default signal dispositions, an empty mask, an empty environment and no
+//! descriptors but its standard streams: ours hold locks, and a program that lives on would keep
+//! them. Where not said otherwise its output and errors are one pipe, so that a failure is told in
+//! its own words.
 
 const std = @import("std");
 const linux = std.os.linux;
 const sys = @import("sys.zig");
+const descriptors = @import("descriptors.zig");
 const signals = @import("signals.zig");
 const report = @import("report.zig");
 
@@ -49,17 +52,45 @@ pub fn start(path: [:0]const u8, args: [*:null]const ?[*:0]const u8) report.Erro
     errdefer sys.close(output[0]);
     defer sys.close(output[1]);
 
+    const process = try startWith(path, args, .{ .output = output[1], .errors = output[1] });
+    return .{ .path = path, .pidfd = process.pidfd, .output = output[0] };
+}
+
+/// What a program's standard streams are; each must be above 2. No input: it keeps ours.
+pub const Streams = struct {
+    input: ?sys.Fd = null,
+    output: sys.Fd,
+    errors: sys.Fd,
+};
+
+pub const Process = struct {
+    pid: sys.Pid,
+    pidfd: sys.Fd,
+};
+
+/// Starts `path` with `args` on `streams`, which stay the caller's to close.
+pub fn startWith(
+    path: [:0]const u8,
+    args: [*:null]const ?[*:0]const u8,
+    streams: Streams,
+) report.Error!Process {
     var pidfd: sys.Fd = -1;
     const flags = linux.CLONE.PIDFD | @as(usize, @backingInt(linux.SIG.CHLD));
     const pid = try report.check(sys.clone(flags, &pidfd), "start {s}", .{path});
-    if (pid == 0) become(path, args, output[1]);
-    return .{ .path = path, .pidfd = pidfd, .output = output[0] };
+    if (pid == 0) become(path, args, streams);
+    return .{ .pid = pid, .pidfd = pidfd };
 }
 
-fn become(path: [:0]const u8, args: [*:null]const ?[*:0]const u8, output: sys.Fd) noreturn {
+fn become(
+    path: [:0]const u8,
+    args: [*:null]const ?[*:0]const u8,
+    streams: Streams,
+) noreturn {
     signals.reset();
-    _ = sys.dupOver(output, 1);
-    _ = sys.dupOver(output, 2);
+    if (streams.input) |input| _ = sys.dupOver(input, 0);
+    _ = sys.dupOver(streams.output, 1);
+    _ = sys.dupOver(streams.errors, 2);
+    descriptors.closeFrom(3) catch sys.exit(report.exit_hb_failed);
     const empty: [0:null]?[*:0]const u8 = .{};
     const errno = sys.execve(path, args, &empty);
     report.fd = 2;
@@ -67,7 +98,8 @@ fn become(path: [:0]const u8, args: [*:null]const ?[*:0]const u8, output: sys.Fd
     sys.exit(report.exit_not_found);
 }
 
-fn lastLine(text: []const u8) []const u8 {
+/// What follows the last line break in `text`.
+pub fn lastLine(text: []const u8) []const u8 {
     const at = std.mem.lastIndexOfScalar(u8, text, '\n') orelse return text;
     return text[at + 1 ..];
 }

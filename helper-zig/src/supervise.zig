@@ -10,6 +10,7 @@ const signals = @import("signals.zig");
 const report = @import("report.zig");
 const stdio = @import("stdio.zig");
 const terminal = @import("terminal.zig");
+const pasta = @import("pasta.zig");
 
 /// Signals that are ours to pass on: all but those that mean something to this process alone.
 pub const forwarded = signals.Set.all.without(&.{
@@ -33,6 +34,8 @@ pub const Supervisor = struct {
     /// The master of the container's terminal.
     master: sys.Fd = -1,
     raw: terminal.Raw = .{},
+    /// The container's network, where it is pasta that makes it.
+    pasta: ?pasta.Pasta = null,
     /// The payload has been exec'd (or the child is gone, which the pidfd tells).
     started: bool = false,
     /// The signal hb was sent that the payload could not receive, and died of in our stead.
@@ -45,6 +48,7 @@ pub const Supervisor = struct {
         const ended = while (true) {
             if (try self.turn()) |ended| break ended;
         };
+        if (self.pasta) |*it| it.kill(); // waited for when all else is done
         try self.drain();
         if (self.killed_by) |signal| return 128 +| signal;
         return ended.status();
@@ -52,15 +56,16 @@ pub const Supervisor = struct {
 
     /// Waits for something to happen and deals with it; how the container ended, once it has.
     fn turn(self: *Supervisor) report.Error!?sys.Ended {
-        var fds = [_]linux.pollfd{
-            .{ .fd = self.pidfd, .events = POLL.IN, .revents = 0 },
-            .{ .fd = self.signal_fd, .events = POLL.IN, .revents = 0 },
-            .{ .fd = if (self.started) -1 else self.peer.fd, .events = POLL.IN, .revents = 0 },
-            .{ .fd = -1, .events = 0, .revents = 0 },
-            .{ .fd = -1, .events = 0, .revents = 0 },
-            .{ .fd = -1, .events = 0, .revents = 0 },
-        };
-        for (&self.streams.pumps, fds[3..], 0..) |*maybe, *fd, i| {
+        var fds: [6 + pasta.Pasta.fds]linux.pollfd = @splat(.{
+            .fd = -1,
+            .events = POLL.IN,
+            .revents = 0,
+        });
+        fds[0].fd = self.pidfd;
+        fds[1].fd = self.signal_fd;
+        if (!self.started) fds[2].fd = self.peer.fd;
+        if (self.pasta) |*it| fds[6..].* = it.interest();
+        for (&self.streams.pumps, fds[3..6], 0..) |*maybe, *fd, i| {
             // Input is not taken before there is somebody to read it.
             if (i == 0 and !self.started) continue;
             if (maybe.*) |*pump| if (!pump.isDone()) {
@@ -69,12 +74,41 @@ pub const Supervisor = struct {
         }
         try wait(&fds);
         if (fds[2].revents != 0) try self.hear();
-        for (&self.streams.pumps, fds[3..]) |*maybe, fd| {
+        for (&self.streams.pumps, fds[3..6]) |*maybe, fd| {
             if (fd.revents != 0) if (maybe.*) |*pump| pump.step();
         }
+        if (self.pasta) |*it| try self.follow(it, fds[6..]);
         if (fds[1].revents != 0) try self.takeSignals();
         if (fds[0].revents == 0) return null;
         return try report.check(sys.wait(self.pidfd), "wait for the container", .{});
+    }
+
+    /// The network is there, and the container may begin; or it is gone, and the container goes on.
+    fn follow(
+        self: *Supervisor,
+        it: *pasta.Pasta,
+        polled: *const [pasta.Pasta.fds]linux.pollfd,
+    ) report.Error!void {
+        switch (try it.step(polled)) {
+            .nothing => {},
+            // It fails when the child is gone; the loop is about to learn how it ended.
+            .ready => self.peer.tell(.network_ready),
+            .died => {
+                const said = it.complaint();
+                const separator = if (said.len > 0) ": " else "";
+                report.notice(
+                    "pasta has ended{s}{s}; the container goes on without a network",
+                    .{ separator, said },
+                );
+                self.pasta = null;
+            },
+        }
+    }
+
+    /// Ends pasta, if there is one.
+    pub fn endPasta(self: *Supervisor) void {
+        if (self.pasta) |*it| it.end();
+        self.pasta = null;
     }
 
     /// The child's own word: its terminal, or that the payload runs.

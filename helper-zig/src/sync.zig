@@ -4,6 +4,7 @@
 //!   parent                          child
 //!     | ------- ids_mapped ---------> |   it may become root of its namespace
 //!     | <---- terminal (+ 2 fds) ---- |   with `-t`: the pty's master and slave
+//!     | ------ network_ready -------> |   where hb makes the network: it may become the payload
 //!     | <-------- EOF --------------- |   the payload has been exec'd, or the child is gone
 //! ```
 //! End of file is always a no: a side that dies, however it dies, stops the other one.
@@ -15,6 +16,7 @@ const report = @import("report.zig");
 
 pub const Message = enum(u8) {
     ids_mapped = 'm',
+    network_ready = 'n',
     terminal = 't',
     _,
 };
@@ -46,6 +48,11 @@ pub const Peer = struct {
 
     pub fn send(peer: Peer, message: Message) report.Error!void {
         return peer.sendWith(message, &.{});
+    }
+
+    /// Sends `message`; that the other side is gone already is for others to notice.
+    pub fn tell(peer: Peer, message: Message) void {
+        _ = linux.sendto(peer.fd, &.{@backingInt(message)}, 1, linux.MSG.NOSIGNAL, null, 0);
     }
 
     /// Sends `message` and copies of `fds` (at most `fds_max`).

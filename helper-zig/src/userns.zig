@@ -50,17 +50,17 @@ pub fn run(
 /// The child's side, up to being root in the namespace and bound to the parent's life.
 pub fn becomeRoot(peer: sync.Peer, maps: Maps) report.Error!void {
     try peer.expect(.ids_mapped);
-    try takeRootIds(maps);
+    try takeRootIds(maps.isSingle());
     // After the change of user, which clears it; and the parent may have died before.
     _ = try report.check(sys.dieWithParent(), "set the parent death signal", .{});
     try peer.stillThere();
 }
 
 /// Group before user: afterwards the right to change groups might be gone.
-pub fn takeRootIds(maps: Maps) report.Error!void {
+pub fn takeRootIds(keep_groups: bool) report.Error!void {
     // With a single id mapped setgroups is denied for good; the groups kept are the caller's own
     // and show as the overflow group inside.
-    if (!maps.isSingle()) try report.check(sys.setgroups(&.{}), "drop supplementary groups", .{});
+    if (!keep_groups) try report.check(sys.setgroups(&.{}), "drop supplementary groups", .{});
     try report.check(sys.setgid(0), "become group 0 of the user namespace", .{});
     try report.check(sys.setuid(0), "become user 0 of the user namespace", .{});
 }

@@ -5,6 +5,7 @@ import type {
   ImageFlags,
   ImagesOptions,
   InspectOptions,
+  NetworkCreateFlags,
   PruneOptions,
   ReportOptions,
   RmiOptions,
@@ -58,6 +59,7 @@ const containerFlags: FlagTable<ContainerFlags> = {
   envFile: many("env-file"),
   groupAdd: many("group-add"),
   hostname: one("hostname", "h"),
+  httpProxy: toggle("http-proxy"),
   label: many("label", "l"),
   labelFile: many("label-file"),
   mount: many("mount"),
@@ -82,7 +84,11 @@ export const runFlags: FlagTable<RunFlags> = {
   cidfile: one("cidfile"),
   init: toggle("init"),
   interactive: toggle("interactive", "i"),
+  ip: one("ip"),
+  macAddress: one("mac-address"),
   name: one("name"),
+  publish: many("publish", "p"),
+  publishAll: toggle("publish-all", "P"),
   pull,
   rm: { name: "rm", kind: "switch", otherwise: true },
   rootfs: one("rootfs"),
@@ -112,6 +118,24 @@ export const inspectFlags: FlagTable<Pick<InspectOptions, "platform">> = {
   platform: one("platform"),
 };
 
+/** `hb network create`. */
+export const networkCreateFlags: FlagTable<NetworkCreateFlags> = {
+  subnet: one("subnet"),
+  gateway: one("gateway"),
+  internal: toggle("internal"),
+};
+
+/** `hb network ls`. */
+export const networkLsFlags: FlagTable<Pick<ImagesOptions, "quiet" | "format">> = {
+  quiet: toggle("quiet", "q"),
+  format,
+};
+
+/** `hb network rm`. */
+export const networkRmFlags: FlagTable<{ readonly force: boolean }> = {
+  force: toggle("force", "f"),
+};
+
 /** `hb prune` and `hb clean`. */
 export const pruneFlags: FlagTable<PruneOptions> = { all: toggle("all", "a") };
 
@@ -128,10 +152,10 @@ export const dockerOnlyFlags: readonly string[] = (
   "cpuset-cpus cpuset-mems detach detach-keys device-cgroup-rule device-read-bps " +
   "device-read-iops device-write-bps device-write-iops disable-content-trust domainname " +
   "expose gpus health-cmd health-interval health-retries health-start-interval " +
-  "health-start-period health-timeout ip ip6 ipc isolation kernel-memory link link-local-ip " +
-  "log-driver log-opt mac-address memory memory-reservation memory-swap memory-swappiness " +
+  "health-start-period health-timeout ip6 ipc isolation kernel-memory link link-local-ip " +
+  "log-driver log-opt memory memory-reservation memory-swap memory-swappiness " +
   "net-alias network-alias no-healthcheck oom-kill-disable oom-score-adj pid pids-limit " +
-  "publish publish-all restart runtime sig-proxy stop-timeout storage-opt sysctl " +
+  "restart runtime sig-proxy stop-timeout storage-opt sysctl " +
   "use-api-socket userns uts volume-driver volumes-from"
 ).split(" ");
 
@@ -141,6 +165,4 @@ export const dockerOnlyLetters: Readonly<Record<string, string>> = {
   c: "cpu-shares",
   d: "detach",
   m: "memory",
-  p: "publish",
-  P: "publish-all",
 };

@@ -31,6 +31,7 @@ const overview = `hb runs container images from one file: no daemon, no root, no
 Containers
   run [FLAGS] IMAGE [COMMAND]           run a command in a new container
   spec [FLAGS] IMAGE DIR [COMMAND]      write a bundle that crun and runc can run
+  network create|ls|rm|inspect|prune    networks between containers (root)
 
 Images
   pull IMAGE                            fetch an image
@@ -55,6 +56,7 @@ hb run [FLAGS] --rootfs DIR [COMMAND [ARGUMENT...]]
   hb run alpine cat /etc/os-release
   hb run -it debian:12 bash
   hb run -v .:/src -w /src -u 1000 python:3 python test.py
+  hb run -p 8080:80 nginx
   hb run --network none --read-only --tmpfs /tmp alpine sh -c 'id; ls /'
   hb run --rootfs ./tree                    a plain directory, /bin/sh when nothing else is said
 
@@ -84,10 +86,18 @@ Files
       --rootfs DIR              run this directory instead of an image, in place
 
 Network
-      --network host|none       the machine's network (the default), or loopback only
+  -p, --publish [ADDRESS:][PORT:]PORT[/udp]
+                                a port of this machine leads to one of the container; ranges, too
+  -P, --publish-all             every port the image EXPOSEs, on free ports of this machine
+      --network pasta[:OPTIONS] its own network behind pasta (the default, but for root)
+      --network bridge[:NAME]   an address on a bridge of this machine (root's default)
+      --network host|none       the machine's own network, or loopback only
+      --network container:NAME  the network of a running container, or ns:PATH of a namespace
+      --ip ADDRESS              on a bridge; also --mac-address ADDRESS
   -h, --hostname NAME           the container's name for itself
       --add-host NAME:ADDRESS   a line of /etc/hosts; host-gateway is this machine
       --dns ADDRESS             a name server, also --dns-search and --dns-option
+      --http-proxy              pass HTTP_PROXY and its like through
 
 Isolation
       --cap-add NAME            add a capability, or ALL
@@ -119,7 +129,9 @@ const spec = `hb spec [FLAGS] IMAGE DIR [COMMAND [ARGUMENT...]]
 Writes an OCI bundle to the new directory DIR: config.json, rootfs/, and the files that hb run keeps
 in memory. It is the container that hb run makes of the same flags, for this machine and user.
 
-Takes run's flags, but for those about one run: --cidfile, --init, -i, --name, --rm, --rootfs.
+Takes run's flags, but for those about one run: --cidfile, --init, --interactive, --ip,
+--mac-address, --name, --publish, --publish-all, --rm, --rootfs. Its networks are host (the
+default), none and ns:PATH.
 `;
 
 const pull = `hb pull [FLAGS] IMAGE
@@ -165,6 +177,29 @@ Prints a JSON array with docker's field names: ids, platform, layers and what th
       --platform OS/ARCH        of several platforms pulled, this one
 `;
 
+const network = `hb network create [FLAGS] NAME
+hb network ls | rm NAME... | inspect NAME... | prune
+
+  sudo hb network create back
+  sudo hb run --network back --name db postgres
+  sudo hb run --network back alpine ping db
+
+Networks are bridges of this machine, so they are root's. Containers on a created one find each
+other by name. A bridge is there as long as a container is on it; hb0 is the default one's, which
+'hb network create --subnet CIDR hb0' changes.
+
+create
+      --subnet CIDR             for example 10.90.0.0/16; a free one unless said otherwise
+      --gateway ADDRESS         the bridge's own; the subnet's first unless said otherwise
+      --internal                no way out of the network
+ls
+      --format table|json       columns, or one JSON object a line
+  -q, --quiet                   only the names
+rm
+  -f, --force                   a network that is not there is no error
+prune                           remove created networks without containers
+`;
+
 const prune = `hb prune [FLAGS]
 
   hb prune
@@ -204,6 +239,7 @@ const texts: Readonly<Record<string, string>> = {
   images,
   rmi,
   inspect,
+  network,
   prune,
   clean: prune.replaceAll("hb prune", "hb clean"),
   doctor,

@@ -2,6 +2,7 @@
 
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
+import { sweepDeadLeases } from "../network/leases.ts";
 import type { PruneOptions } from "../options.ts";
 import { humanSize, printNotice, printResult } from "../output.ts";
 import { createStore, currentStore, storeError } from "../store/layout.ts";
@@ -13,7 +14,7 @@ export function pruneAndReport({ all }: PruneOptions): number {
   const store = currentStore();
   createStore(store, process.geteuid?.() ?? 0);
   const mapFlags = helperMapFlags(currentIdentity());
-  const resisting = sweep(store, mapFlags);
+  const resisting = sweep(store, mapFlags) ?? (mapFlags.length > 0 ? undefined : sweepDeadLeases());
   let pruned: Pruned;
   try {
     pruned = pruneStore(store, { all, mapFlags });

@@ -3,9 +3,11 @@
  */
 
 import { realpathSync, writeFileSync } from "node:fs";
-import { bareImage, convert, type RootChoice } from "../container/convert.ts";
+import { bareImage, type ConvertInput, convert, type RootChoice } from "../container/convert.ts";
+import { chooseHostname } from "../container/etc.ts";
 import type { HostFacts } from "../container/facts.ts";
 import { checkName } from "../container/labels.ts";
+import { decideNetwork } from "../container/network.ts";
 import type { Plan } from "../container/plan.ts";
 import { seccompFor as seccomp } from "../container/seccomp.ts";
 import { HbError } from "../errors.ts";
@@ -13,9 +15,10 @@ import { launch } from "../helper/launch.ts";
 import { hostFacts } from "../host/facts.ts";
 import { currentIdentity, helperMapFlags, type Identity } from "../host/identity.ts";
 import { checkArchitecture } from "../image/architecture.ts";
+import { type GrantedNetwork, grantNetwork } from "../network/grant.ts";
 import { type ObtainedImage, obtainImage } from "../obtain.ts";
 import type { RunOptions } from "../options.ts";
-import { printNotice } from "../output.ts";
+import { printNotice, printStatus } from "../output.ts";
 import { newContainerId } from "../store/id.ts";
 import { containerPath, createStore, currentStore, type StorePaths } from "../store/layout.ts";
 import { type ClaimedName, claimName } from "../store/names.ts";
@@ -28,30 +31,50 @@ export async function run(options: RunOptions): Promise<number> {
   const store = currentStore();
   createStore(store, process.geteuid?.() ?? 0);
   if (identity.notice !== undefined) printNotice(identity.notice);
-  sweepStore(store, identity);
+  await sweepAll(store, identity);
   const id = newContainerId();
   const container = { id, directory: containerPath(store, id), keep: !options.rm };
   const name = options.image ?? options.rootfs ?? "";
-  const base = { options: { ...options, image: name }, facts: hostFacts(identity), container };
+  const facts = hostFacts(identity);
+  const base = { options: { ...options, image: name }, facts, container };
+  // What is wrong with the flags is said before anything is pulled.
   const dryRun = () => {
-    convert({
-      ...base,
-      image: bareImage,
-      root: chooseRoot(options, undefined, base.facts),
-      seccomp,
-    });
+    decideNetwork(options, [], facts);
+    const root = chooseRoot(options, undefined, facts);
+    convert({ ...base, image: bareImage, root, network: { mode: "none" }, seccomp });
   };
   const image =
     options.rootfs === undefined
       ? await obtainImage({ ...options, image: name }, { store, identity, beforePull: dryRun })
       : undefined;
-  if (image !== undefined) checkArchitecture(image.name, image.config.platform, base.facts);
-  const root = chooseRoot(options, image, base.facts);
-  const plan = convert({ ...base, image: image?.config.config ?? bareImage, root, seccomp });
-  if (options.name === undefined) return start(plan, options);
-  const claimed = claimName(store, options.name, id);
-  const named = { ...container, name: options.name, nameFile: claimed.file };
-  return start({ ...plan, hb: { ...plan.hb, container: named } }, options, claimed);
+  if (image !== undefined) checkArchitecture(image.name, image.config.platform, facts);
+  const root = chooseRoot(options, image, facts);
+  return await connect(options, { ...base, image: image?.config.config ?? bareImage, root }, store);
+}
+
+/** The container with a network of its own, which is given back should it not start. */
+async function connect(
+  options: RunOptions,
+  base: Omit<ConvertInput, "network" | "seccomp">,
+  store: StorePaths,
+): Promise<never> {
+  const { container, facts, image } = base;
+  const { id } = container;
+  const intent = decideNetwork(options, image.ExposedPorts, facts);
+  const hostname = chooseHostname(options, id, facts);
+  const own = { id, hostname, ...(options.name === undefined ? {} : { name: options.name }) };
+  const granted = await grantNetwork({ intent, wishes: options, facts, store, container: own });
+  try {
+    for (const notice of granted.notices) printNotice(notice);
+    const plan = convert({ ...base, network: granted.choice, seccomp });
+    if (options.name === undefined) return start(plan, options, granted);
+    const claimed = claimName(store, options.name, id);
+    const named = { ...container, name: options.name, nameFile: claimed.file };
+    return start({ ...plan, hb: { ...plan.hb, container: named } }, options, granted, claimed);
+  } catch (error) {
+    granted.giveBack();
+    throw error;
+  }
 }
 
 function chooseRoot(
@@ -69,9 +92,15 @@ function chooseRoot(
 }
 
 /** The last things that can fail, then execve. */
-function start(plan: Plan, options: RunOptions, name?: ClaimedName): never {
+function start(
+  plan: Plan,
+  options: RunOptions,
+  { keep, chosen }: GrantedNetwork,
+  name?: ClaimedName,
+): never {
   if (options.cidfile !== undefined) writeCidFile(options.cidfile, plan.hb.container.id);
-  return launch(plan, name === undefined ? [] : [name.fd]);
+  for (const port of chosen) printStatus(`hb: published ${port}`);
+  return launch(plan, name === undefined ? keep : [...keep, name.fd]);
 }
 
 function writeCidFile(path: string, id: string): void {
@@ -87,7 +116,10 @@ function writeCidFile(path: string, id: string): void {
 }
 
 /** Garbage that resists is no reason not to run; it is worth a line. */
-function sweepStore(store: StorePaths, identity: Identity): void {
+async function sweepAll(store: StorePaths, identity: Identity): Promise<void> {
   const failure = sweep(store, helperMapFlags(identity));
   if (failure !== undefined) printNotice(failure.message);
+  if (identity.uidMappings.length > 0) return; // bridges are root's
+  const resisting = (await import("../network/leases.ts")).sweepDeadLeases();
+  if (resisting !== undefined) printNotice(resisting.message);
 }

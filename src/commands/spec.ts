@@ -9,9 +9,10 @@ import {
   type ResolvedUser,
 } from "../container/bundle.ts";
 import { bareImage, convert } from "../container/convert.ts";
+import type { NetworkChoice } from "../container/network.ts";
 import type { Plan } from "../container/plan.ts";
 import { seccompFor } from "../container/seccomp.ts";
-import { HbError } from "../errors.ts";
+import { HbError, UsageError } from "../errors.ts";
 import { runHelper } from "../helper/binary.ts";
 import { bundleText } from "../helper/launch.ts";
 import { hostFacts } from "../host/facts.ts";
@@ -29,6 +30,7 @@ export async function spec(options: SpecOptions): Promise<number> {
   const base = {
     options: { ...options, interactive: false, init: false },
     facts: hostFacts(identity),
+    network: bundleNetwork(options.network),
     container: { id: newContainerId(), directory, keep: true },
     seccomp: seccompFor,
   };
@@ -55,6 +57,19 @@ export async function spec(options: SpecOptions): Promise<number> {
   writeFileSync(`${directory}/config.json`, `${bundleText(bundleOf(plan, parts))}\n`);
   printResult(directory);
   return 0;
+}
+
+/** Runtimes connect nothing themselves: what hb does with pasta or a bridge has no words there. */
+function bundleNetwork(text: string | undefined): NetworkChoice {
+  if (text === undefined || text === "host") return { mode: "host" };
+  if (text === "none") return { mode: "none" };
+  const path = /^ns:(\/.*)$/s.exec(text)?.[1];
+  if (path !== undefined) {
+    return { mode: "joined", namespaces: [{ type: "network", path }] };
+  }
+  throw new UsageError(`Cannot write a bundle with --network "${text}"`, {
+    hint: "use host, none or ns:/PATH; the network is the business of who runs the bundle",
+  });
 }
 
 /** An empty directory that exists already will do. */

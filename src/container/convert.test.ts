@@ -10,8 +10,11 @@ import { join } from "node:path";
 import { parseCommandLine } from "../cli.ts";
 import { formatError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
+import type { RunOptions } from "../options.ts";
 import { bareImage, convert, type SeccompRequest } from "./convert.ts";
 import type { FileKind, HostFacts } from "./facts.ts";
+import { decideNetwork, type NetworkChoice, type NetworkIntent } from "./network.ts";
+import { behindPasta } from "./pasta.ts";
 import type { Plan } from "./plan.ts";
 
 const golden = join(import.meta.dir, "../../tests/golden");
@@ -35,6 +38,15 @@ const machine = {
   hostname: "machine",
   hosts: "127.0.0.1\tlocalhost\n10.0.0.9\tprinter\n",
   resolvConf: "nameserver 10.0.0.1\nsearch example.org\noptions ndots:2\n",
+  resolvedUpstreams: "nameserver 192.168.1.1\n",
+  network: {
+    pasta: "/usr/bin/pasta",
+    hasTun: true,
+    installPasta: "sudo apt-get install -y passt",
+    canBridge: true,
+    address4: "192.168.1.7",
+    address6: "2001:db8::7",
+  },
   cgroup: "unified",
   workingDirectory: "/home/u/project",
   home: "/home/u",
@@ -74,6 +86,38 @@ function factsOf(directory: string): HostFacts {
   };
 }
 
+/** What network/ would grant: random ports from 49153 on, and the first address of the network. */
+function granted(intent: NetworkIntent, options: RunOptions, facts: HostFacts): NetworkChoice {
+  let next = 49153;
+  const ports = "ports" in intent ? intent.ports : [];
+  const chosen = ports.map((port) => ({ ...port, hostPort: port.hostPort || next++ }));
+  switch (intent.mode) {
+    case "pasta":
+      return behindPasta(intent, chosen, options, facts);
+    case "bridge": {
+      const { name, ip = "10.89.0.2", mac } = intent;
+      const bridge = {
+        ...{ name, address4: `${ip}/16`, gateway4: "10.89.0.1" },
+        ...{ address6: "fd00:1:2::2/64", gateway6: "fd00:1:2::1" },
+        ...(mac === undefined ? {} : { mac }),
+        internal: false,
+        publish: chosen.map(({ written: _, ...publish }) => publish),
+        state: `/run/hb/networks/${name}`,
+      };
+      const hostsFile = { hostsFile: `${bridge.state}/hosts/${ip}` };
+      return { mode: "bridge", bridge, ...(name === "hb0" ? {} : hostsFile) };
+    }
+    case "host":
+    case "none":
+      return { mode: intent.mode };
+    default: {
+      const types = facts.identity.uidMappings.length > 0 ? (["user", "network"] as const) : [];
+      const namespaces = types.map((type, index) => ({ type, path: `/proc/self/fd/${index + 7}` }));
+      return { mode: "joined", namespaces, files: { hosts: "10.0.2.100\tother\n" } };
+    }
+  }
+}
+
 function planOf(directory: string): Plan {
   const argv = readFileSync(join(directory, "argv"), "utf8").replace(/\n$/, "").split("\n");
   const { command, options } = parseCommandLine(["run", ...argv]);
@@ -82,10 +126,13 @@ function planOf(directory: string): Plan {
   const image = existsSync(configFile)
     ? parseConfig(readFileSync(configFile)).config
     : { ...bareImage };
+  const facts = factsOf(directory);
+  const intent = decideNetwork(options, image.ExposedPorts, facts);
   return convert({
+    network: granted(intent, options, facts),
     options: { ...options, image: options.image ?? options.rootfs ?? "" },
     image,
-    facts: factsOf(directory),
+    facts,
     root:
       options.rootfs === undefined
         ? { kind: "layers", lowerdirs: ["/store/layers/b/diff", "/store/layers/a/diff"] }

@@ -8,10 +8,11 @@ import type { ContainerFlags } from "../options.ts";
 import { capabilitySets, chooseCapabilities } from "./capabilities.ts";
 import { maskedPaths, ociVersion, readonlyPaths } from "./defaults.ts";
 import { buildEnvironment } from "./env.ts";
+import { chooseHostname, nameFiles } from "./etc.ts";
 import type { HostFacts } from "./facts.ts";
 import { chooseAnnotations, type ImageLabels } from "./labels.ts";
 import { chooseMounts } from "./mounts.ts";
-import { chooseHostname, networkFiles, parseNetwork } from "./network.ts";
+import { type NetworkChoice, networkOf, networkSysctls } from "./network.ts";
 import type { Extension, Linux, Namespace, NamespaceType, Plan, Seccomp } from "./plan.ts";
 import { chooseArgs, chooseUser, chooseWorkingDirectory, type ImageProcess } from "./process.ts";
 import { parseSecurityOptions } from "./security.ts";
@@ -21,6 +22,7 @@ import { parseUlimits } from "./ulimits.ts";
 export interface ContainerImage extends ImageProcess, ImageLabels {
   readonly Env: readonly string[];
   readonly Volumes: readonly string[];
+  readonly ExposedPorts: readonly string[];
 }
 
 /** An image that says nothing: what `--rootfs` starts from, with docker's shell of last resort. */
@@ -31,6 +33,7 @@ export const bareImage: ContainerImage = {
   User: "",
   Env: [],
   Volumes: [],
+  ExposedPorts: [],
   Labels: {},
 };
 
@@ -38,6 +41,7 @@ export interface ConvertInput {
   readonly options: ContainerOptions;
   readonly image: ContainerImage;
   readonly facts: HostFacts;
+  readonly network: NetworkChoice;
   /** What the root is made of. */
   readonly root: RootChoice;
   readonly container: Extension["container"];
@@ -67,17 +71,16 @@ export interface SeccompRequest {
 
 /** The container that `options` ask for. */
 export function convert(input: ConvertInput): Plan {
-  const { options, image, facts, container } = input;
+  const { options, image, facts, network, container } = input;
   const security = parseSecurityOptions(options.securityOpt);
   const hostname = chooseHostname(options, container.id, facts);
   const capabilities = chooseCapabilities(options, facts);
-  const network = parseNetwork(options.network);
   const { mounts, volumes } = chooseMounts(
     { ...options, network, imageVolumes: image.Volumes },
     facts,
   );
   const mounted = new Set(mounts.map((mount) => mount.destination));
-  const files = networkFiles(options, hostname, facts);
+  const files = nameFiles(options, network, hostname, facts);
   const isOpen = options.privileged || security.unmasked;
   return {
     ociVersion,
@@ -100,6 +103,7 @@ export function convert(input: ConvertInput): Plan {
     mounts,
     linux: {
       ...isolation(facts, network),
+      sysctl: networkSysctls(network, facts),
       maskedPaths: isOpen ? [] : [...maskedPaths, ...facts.thermalThrottle],
       readonlyPaths: isOpen ? [] : readonlyPaths,
       ...chooseSeccomp(input, security.seccomp, capabilities),
@@ -115,20 +119,26 @@ export function convert(input: ConvertInput): Plan {
       ...(facts.identity.idTools === undefined ? {} : { idTools: facts.identity.idTools }),
       interactive: options.interactive,
       init: options.init,
+      ...networkOf(network),
     },
   };
 }
 
 function isolation(
   facts: HostFacts,
-  network: "host" | "none",
+  network: NetworkChoice,
 ): Pick<Linux, "uidMappings" | "gidMappings" | "namespaces"> {
   const { uidMappings, gidMappings } = facts.identity;
   const types: NamespaceType[] = ["mount", "pid", "ipc", "uts", "cgroup"];
-  if (network === "none") types.push("network");
-  if (uidMappings.length > 0) types.unshift("user");
-  const namespaces = types.map((type): Namespace => ({ type }));
-  return { uidMappings, gidMappings, namespaces };
+  if (network.mode !== "host" && network.mode !== "joined") types.push("network");
+  const joined = network.mode === "joined" ? network.namespaces : [];
+  const joinsUser = joined.some(({ type }) => type === "user");
+  if (uidMappings.length > 0 && !joinsUser) types.unshift("user");
+  const namespaces = [...types.map((type): Namespace => ({ type })), ...joined];
+  // Whoever made the user namespace has mapped its ids.
+  return joinsUser
+    ? { uidMappings: [], gidMappings: [], namespaces }
+    : { uidMappings, gidMappings, namespaces };
 }
 
 function overlayOf({ root, facts }: ConvertInput): Pick<Extension, "overlay"> {

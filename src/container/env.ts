@@ -8,6 +8,7 @@ export interface EnvironmentWishes {
   readonly env: readonly string[];
   readonly envFile: readonly string[];
   readonly tty: boolean;
+  readonly httpProxy: boolean;
   /** The image's, `KEY=VALUE`. */
   readonly imageEnv: readonly string[];
   readonly hostname: string;
@@ -23,6 +24,7 @@ type Facts = Pick<HostFacts, "variable" | "readText">;
  */
 export function buildEnvironment(wishes: EnvironmentWishes, facts: Facts): readonly string[] {
   const user = [
+    ...(wishes.httpProxy ? proxyVariables(facts) : []),
     ...wishes.envFile.flatMap((path) => parseKeyValueFile(path, "--env-file", facts)),
     ...wishes.env.map((text) => passThrough(text, facts)),
   ];
@@ -40,6 +42,15 @@ export function buildEnvironment(wishes: EnvironmentWishes, facts: Facts): reado
     if (!named.has(keyOf(entry)) && entry.includes("=")) values.set(keyOf(entry), entry);
   }
   return [...values.values()];
+}
+
+/** The caller's, in both spellings programs look for; podman's list. */
+function proxyVariables(facts: Facts): readonly string[] {
+  const names = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"];
+  return [...names, ...names.map((name) => name.toUpperCase())].flatMap((name) => {
+    const value = facts.variable(name);
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
 }
 
 /** The `KEY=VALUE` and `KEY` lines of a file, in docker/cli's pkg/kvfile syntax. */

@@ -21,6 +21,9 @@ export interface HostFacts {
   /** /etc/hosts and /etc/resolv.conf; "" where there is none. */
   readonly hosts: string;
   readonly resolvConf: string;
+  /** /run/systemd/resolve/resolv.conf: the servers behind systemd-resolved's stub. */
+  readonly resolvedUpstreams: string;
+  readonly network: NetworkFacts;
   readonly cgroup: CgroupMode;
   /** Absolute: what relative `-v` sources and `~` start from. */
   readonly workingDirectory: string;
@@ -40,6 +43,21 @@ export interface HostFacts {
   readText(path: string): string;
   /** Whether binfmt_misc runs programs of this architecture. */
   emulates(architecture: string): boolean;
+}
+
+/** What networks this machine can give a container. */
+export interface NetworkFacts {
+  /** pasta's path; undefined where it is not installed. */
+  readonly pasta: string | undefined;
+  /** /dev/net/tun can be opened. */
+  readonly hasTun: boolean;
+  /** `apt-get install -y passt` or this system's way to say it. */
+  readonly installPasta: string;
+  /** This root may set up interfaces and forwarding. */
+  readonly canBridge: boolean;
+  /** The address of the interface that the default route goes by; undefined without a route. */
+  readonly address4: string | undefined;
+  readonly address6: string | undefined;
 }
 
 /** host/identity.ts's decision, as far as a plan needs it. */

@@ -5,8 +5,8 @@ import { UsageError } from "../errors.ts";
 import { baseMounts, shmSizeBytes } from "./defaults.ts";
 import { bindDevice, parseDevice, standardDevices } from "./devices.ts";
 import type { HostFacts } from "./facts.ts";
-import type { NetworkMode } from "./network.ts";
-import type { Mount } from "./plan.ts";
+import type { NetworkChoice } from "./network.ts";
+import type { IdMapping, Mount } from "./plan.ts";
 import { parseSize } from "./units.ts";
 import { parseMount, parseTmpfs, parseVolume, type Wish } from "./volumes.ts";
 
@@ -19,7 +19,7 @@ export interface MountWishes {
   readonly privileged: boolean;
   /** The image's VOLUMEs. */
   readonly imageVolumes: readonly string[];
-  readonly network: NetworkMode;
+  readonly network: NetworkChoice;
 }
 
 export interface ChosenMounts {
@@ -68,21 +68,29 @@ function systemMounts(wishes: MountWishes, facts: HostFacts): readonly Mount[] {
     source: "shm",
     options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${sizeBytes}`],
   };
-  const base = baseMounts.map(fitting(facts));
+  const joined = network.mode === "joined" ? network.gidMappings : undefined;
+  const base = baseMounts.map(fitting(joined ?? facts.identity.gidMappings));
   const open = (mount: Mount) => (mount.destination === "/dev" ? without(mount, "nodev") : mount);
   const system = [...(privileged ? base.map(open) : base), shm];
   const devices = standardDevices.map((path) => bindDevice(path, path));
-  return [...system, ...devices, ...sysMounts({ network, privileged }, facts)];
+  return [...system, ...devices, ...sysMounts({ network, privileged }, facts), ...hosts(network)];
+}
+
+/** /etc/hosts of a network whose containers know each other by name: a file that changes. */
+function hosts(network: NetworkChoice): readonly Mount[] {
+  if (network.mode !== "bridge" || network.hostsFile === undefined) return [];
+  const options = ["bind", "rprivate", "nosuid", "nodev", "noexec"];
+  return [{ destination: "/etc/hosts", type: "bind", source: network.hostsFile, options }];
 }
 
 /**
  * devpts refuses a gid that its user namespace does not map (EINVAL): terminals are root's then.
  */
-function fitting({ identity }: HostFacts): (mount: Mount) => Mount {
+function fitting(gidMappings: readonly IdMapping[]): (mount: Mount) => Mount {
   const ttyGid = 5;
   const isMapped =
-    identity.gidMappings.length === 0 ||
-    identity.gidMappings.some(
+    gidMappings.length === 0 ||
+    gidMappings.some(
       ({ containerID, size }) => containerID <= ttyGid && ttyGid < containerID + size,
     );
   return (mount) => (isMapped ? mount : without(mount, `gid=${ttyGid}`));
@@ -103,7 +111,7 @@ function sysMounts(
 ): readonly Mount[] {
   const safe = ["nosuid", "noexec", "nodev"];
   const mode = privileged ? safe : [...safe, "ro"];
-  const isOurs = network === "none" || facts.identity.uidMappings.length === 0;
+  const isOurs = network.mode !== "host" || facts.identity.uidMappings.length === 0;
   const sys: Mount = isOurs
     ? { destination: "/sys", type: "sysfs", source: "sysfs", options: mode }
     : {

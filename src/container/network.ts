@@ -1,138 +1,263 @@
-/** `--network`, and the files in /etc that go with it. Pure. */
+/**
+ * `--network`: what was asked for, and the ladder where nothing was. Pure.
+ *
+ * An ordinary user has pasta, else the host's network; root has a bridge, else pasta, else the
+ * host's. A lower rung than the first is taken with one notice, and never for who named a mode or
+ * ports.
+ */
 
 import { HbError, UsageError } from "../errors.ts";
-import { isIPAddress } from "../ip.ts";
 import type { HostFacts } from "./facts.ts";
-import type { PlannedFile } from "./plan.ts";
+import type { Bridge, IdMapping, Namespace, Network, Pasta } from "./plan.ts";
+import { type PortRequest, parsePorts } from "./ports.ts";
 
-/** `host`: the machine's own network. `none`: a namespace with nothing but loopback. */
-export type NetworkMode = "host" | "none";
+/** The network that is there without anybody having made it. */
+export const defaultBridge = "hb0";
 
 export interface NetworkWishes {
   readonly network?: string;
-  readonly hostname?: string;
-  readonly addHost: readonly string[];
-  readonly dns: readonly string[];
-  readonly dnsOption: readonly string[];
-  readonly dnsSearch: readonly string[];
+  readonly publish: readonly string[];
+  readonly publishAll: boolean;
+  readonly ip?: string;
+  readonly macAddress?: string;
 }
 
-type Facts = Pick<HostFacts, "hostname" | "hosts" | "resolvConf">;
+/** What a run shall have, before addresses and random ports are dealt out. */
+export type NetworkIntent =
+  | { readonly mode: "host" | "none"; readonly notice?: string }
+  | {
+      readonly mode: "pasta";
+      readonly path: string;
+      readonly options: readonly string[];
+      readonly ports: readonly PortRequest[];
+      readonly notice?: string;
+    }
+  | {
+      readonly mode: "bridge";
+      readonly name: string;
+      readonly ip?: string;
+      readonly mac?: string;
+      readonly ports: readonly PortRequest[];
+    }
+  | { readonly mode: "container"; readonly container: string }
+  | { readonly mode: "namespace"; readonly path: string };
 
-/** The network a run gets. */
-export function parseNetwork(text: string | undefined): NetworkMode {
-  if (text === undefined || text === "host" || text === "none") return text ?? "host";
-  throw new UsageError(`Cannot use --network "${text}": this version has only none and host`, {
-    hint: "leave it out for the host's network, or use --network none",
-  });
+/** What a run has: what the plan and the files in /etc are made of. */
+export type NetworkChoice =
+  | { readonly mode: "host" | "none" }
+  | {
+      readonly mode: "pasta";
+      readonly pasta: Pasta;
+      /** The container's own, and where it finds the host; none where there is no such way. */
+      readonly addresses: readonly string[];
+      readonly hostAddress?: string;
+    }
+  | {
+      readonly mode: "bridge";
+      readonly bridge: Bridge;
+      /** A file that is kept current, to be mounted as /etc/hosts; else the file is the plan's. */
+      readonly hostsFile?: string;
+    }
+  | {
+      readonly mode: "joined";
+      readonly namespaces: readonly Namespace[];
+      /** The groups of a user namespace that is joined and was not made by hb. */
+      readonly gidMappings?: readonly IdMapping[];
+      /** The files of the container whose namespace it is. */
+      readonly files?: JoinedFiles;
+    };
+
+export interface JoinedFiles {
+  readonly hosts?: string;
+  readonly resolvConf?: string;
 }
 
-/**
- * The container's name for itself: `--hostname`, else the first 12 digits of its id, but the host's
- * own name where `--network host` was written (docker does so, since both are one on the network).
- */
-export function chooseHostname(wishes: NetworkWishes, id: string, facts: Facts): string {
-  const { hostname, network } = wishes;
-  if (hostname === undefined || hostname === "") {
-    return network === "host" ? facts.hostname : id.slice(0, 12);
+type Facts = Pick<HostFacts, "identity" | "network">;
+
+/** The network that is asked for, or the best there is. */
+export function decideNetwork(
+  wishes: NetworkWishes,
+  exposed: readonly string[],
+  facts: Facts,
+): NetworkIntent {
+  const { network, publish, publishAll } = wishes;
+  const ports = parsePorts(publish, { all: publishAll, exposed });
+  const [mode = "", ...rest] = (network ?? "").split(":");
+  const argument = network?.includes(":") ? rest.join(":") : undefined;
+  const intent =
+    network === undefined
+      ? chooseDefault(wishes, ports, facts)
+      : (named(mode, argument, wishes, ports, facts) ?? unknownNetwork(network));
+  refuseUseless(wishes, intent);
+  return intent;
+}
+
+function named(
+  mode: string,
+  argument: string | undefined,
+  wishes: NetworkWishes,
+  ports: readonly PortRequest[],
+  facts: Facts,
+): NetworkIntent | undefined {
+  if ((mode === "host" || mode === "none") && argument === undefined) return { mode };
+  if (mode === "pasta") {
+    const defect = pastaDefect(facts);
+    if (defect !== undefined) {
+      throw new HbError(`Cannot use --network pasta: ${defect.found}`, { hint: defect.fix });
+    }
+    const options = argument === undefined ? [] : argument.split(",").filter((word) => word !== "");
+    return { mode, path: facts.network.pasta ?? "pasta", options, ports };
   }
-  // sethostname(2) takes 64 bytes; the letters are RFC 1123's and the underscore docker allows.
-  if (/^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/.test(hostname)) return hostname;
-  throw new UsageError(`Cannot use --hostname "${hostname}"`, {
-    hint: "use at most 64 letters, digits, hyphens and dots",
-  });
+  if (mode === "bridge") {
+    return bridgeIntent(argument ?? defaultBridge, wishes, ports, facts);
+  }
+  if (mode === "container" && argument) return { mode, container: argument };
+  if (mode === "ns" && argument?.startsWith("/")) return { mode: "namespace", path: argument };
+  // docker's way to name a created network.
+  const isName = argument === undefined && /^[A-Za-z0-9_.-]{1,15}$/.test(mode);
+  return isName && isRoot(facts) ? bridgeIntent(mode, wishes, ports, facts) : undefined;
 }
 
-/** /etc/hosts, /etc/hostname and /etc/resolv.conf. */
-export function networkFiles(
+function bridgeIntent(
+  name: string,
   wishes: NetworkWishes,
-  hostname: string,
+  ports: readonly PortRequest[],
   facts: Facts,
-): readonly PlannedFile[] {
-  const mode = parseNetwork(wishes.network);
-  return [
-    { destination: "/etc/hosts", content: hostsFile(wishes, mode, hostname, facts) },
-    { destination: "/etc/hostname", content: `${hostname}\n` },
-    { destination: "/etc/resolv.conf", content: resolvConf(wishes, mode, facts) },
-  ];
-}
-
-/** moby's libnetwork/etchosts. */
-const LOCALHOST =
-  "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n" +
-  "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
-
-/**
- * `--add-host` lines come before the host's, because the first match counts. The container's own
- * name is last, on a loopback address of its own as Debian does it.
- */
-function hostsFile(
-  wishes: NetworkWishes,
-  mode: NetworkMode,
-  hostname: string,
-  facts: Facts,
-): string {
-  const added = wishes.addHost.map((text) => addedHost(text, mode)).join("");
-  const host = mode === "host" && facts.hosts !== "" ? ensureNewline(facts.hosts) : LOCALHOST;
-  const [short] = hostname.split(".");
-  const names = short === hostname ? hostname : `${hostname} ${short}`;
-  return `${added}${host}${namesHost(host, hostname) ? "" : `127.0.1.1\t${names}\n`}`;
-}
-
-function namesHost(hosts: string, hostname: string): boolean {
-  return hosts.split("\n").some((line) => {
-    const [, ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
-    return names.includes(hostname);
-  });
-}
-
-/** `NAME:IP` or `NAME=IP`; `host-gateway` is the host, which with its own network is loopback. */
-function addedHost(text: string, mode: NetworkMode): string {
-  const [, name = "", value = ""] = /^([^=:]+)[=:](.+)$/.exec(text) ?? [];
-  const address = value.replace(/^\[(.+)\]$/, "$1");
-  if (name === "" || /\s/.test(name) || (address !== "host-gateway" && !isIPAddress(address))) {
-    throw new UsageError(`Cannot use --add-host "${text}"`, {
-      hint: "write it as NAME:ADDRESS, for example db:10.0.0.7",
+): NetworkIntent {
+  if (!isRoot(facts)) {
+    throw new HbError(`Cannot use --network bridge: only root can make a bridge`, {
+      hint: "run hb as root, or use --network pasta",
     });
   }
-  if (address !== "host-gateway") return `${address}\t${name}\n`;
-  if (mode === "host") return `127.0.0.1\t${name}\n`;
-  throw new HbError(`Cannot use --add-host "${text}": --network none has no way to the host`);
+  checkNetworkName(name);
+  return {
+    mode: "bridge",
+    name,
+    ports,
+    ...(wishes.ip === undefined ? {} : { ip: wishes.ip }),
+    ...(wishes.macAddress === undefined ? {} : { mac: parseMac(wishes.macAddress) }),
+  };
 }
 
-/** The host's resolv.conf, with what `--dns`, `--dns-search` and `--dns-option` replace. */
-function resolvConf(wishes: NetworkWishes, mode: NetworkMode, facts: Facts): string {
-  for (const address of wishes.dns) {
-    if (isIPAddress(address.replace(/%.*$/, ""))) continue;
-    throw new UsageError(`Cannot use --dns "${address}": it is no IP address`);
+/** A network's name is its bridge's, too: what an interface may be called (netdevice(7)). */
+export function checkNetworkName(name: string): void {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(name)) return;
+  throw new UsageError(`Cannot call a network "${name}"`, {
+    hint: "use 1 to 15 letters, digits, underscores, hyphens and dots",
+  });
+}
+
+function parseMac(text: string): string {
+  const mac = text.toLowerCase().replaceAll("-", ":");
+  const [first = ""] = mac.split(":");
+  const isAddress = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) && mac !== "00:00:00:00:00:00";
+  if (isAddress && (Number.parseInt(first, 16) & 1) === 0) return mac;
+  throw new UsageError(`Cannot use --mac-address "${text}": it is no address of one machine`, {
+    hint: "write it as 02:42:ac:11:00:02, the first number even",
+  });
+}
+
+function chooseDefault(
+  wishes: NetworkWishes,
+  ports: readonly PortRequest[],
+  facts: Facts,
+): NetworkIntent {
+  const wantsBridge = wishes.ip !== undefined || wishes.macAddress !== undefined;
+  const root = isRoot(facts);
+  if (root && (facts.network.canBridge || wantsBridge)) {
+    return bridgeIntent(defaultBridge, wishes, ports, facts);
   }
-  const asked = wishes.dns.length + wishes.dnsSearch.length + wishes.dnsOption.length > 0;
-  if (!asked) return mode === "host" ? facts.resolvConf : "# --network none: no name server\n";
-  const servers = wishes.dns.length > 0 ? wishes.dns : hostServers(mode, facts);
-  const search = wishes.dnsSearch.length > 0 ? wishes.dnsSearch : fromHost("search", facts);
-  const options = wishes.dnsOption.length > 0 ? wishes.dnsOption : fromHost("options", facts);
-  const lines = servers.map((server) => `nameserver ${server}\n`);
-  // `--dns-search .` is docker's way to have none.
-  const domains = search.filter((domain) => domain !== ".");
-  if (domains.length > 0) lines.push(`search ${domains.join(" ")}\n`);
-  if (options.length > 0) lines.push(`options ${options.join(" ")}\n`);
-  return lines.join("");
+  const lacksBridge = "this root may not set up networks";
+  const defect = pastaDefect(facts);
+  if (defect === undefined) {
+    const notice = root ? { notice: `${lacksBridge}: the container is behind pasta` } : {};
+    return { mode: "pasta", path: facts.network.pasta ?? "pasta", options: [], ports, ...notice };
+  }
+  if (ports.length > 0) {
+    throw new HbError(`Cannot publish "${ports[0]?.written}": ${defect.found}`, {
+      hint: defect.fix,
+    });
+  }
+  const why = root ? `${lacksBridge}, and ${defect.found}` : defect.found;
+  return {
+    mode: "host",
+    notice: `${why}: the container shares the host's network; ${defect.fix}, or say --network host`,
+  };
 }
 
-function hostServers(mode: NetworkMode, facts: Facts): readonly string[] {
-  if (mode === "none") return [];
-  return [...facts.resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(
-    ([, server = ""]) => server,
-  );
+function pastaDefect({ network }: Facts): { found: string; fix: string } | undefined {
+  if (network.pasta === undefined) {
+    return { found: "pasta is not installed", fix: `install it with '${network.installPasta}'` };
+  }
+  if (network.hasTun) return undefined;
+  return { found: "/dev/net/tun cannot be opened", fix: "load it with 'sudo modprobe tun'" };
 }
 
-/** The words of the last such line, which is the one resolv.conf(5) lets count. */
-function fromHost(keyword: "search" | "options", facts: Facts): readonly string[] {
-  const lines = [...facts.resolvConf.matchAll(new RegExp(`^\\s*${keyword}\\s+(.*)$`, "gm"))];
-  const words = lines.at(-1)?.[1]?.trim() ?? "";
-  return words === "" ? [] : words.split(/\s+/);
+function isRoot({ identity }: Facts): boolean {
+  return identity.uidMappings.length === 0;
 }
 
-function ensureNewline(text: string): string {
-  return text.endsWith("\n") ? text : `${text}\n`;
+function unknownNetwork(network: string): never {
+  throw new UsageError(`Cannot use --network "${network}"`, {
+    hint: "use pasta[:OPTIONS], bridge[:NAME], host, none, container:NAME or ns:/PATH",
+  });
+}
+
+/** Flags that mean nothing in a mode are mistakes: saying nothing would let a port seem open. */
+function refuseUseless(wishes: NetworkWishes, intent: NetworkIntent): void {
+  const { publish, publishAll, network } = wishes;
+  const [first] = publish;
+  const publishes = first !== undefined || publishAll;
+  const hasPorts = intent.mode === "pasta" || intent.mode === "bridge";
+  if (publishes && !hasPorts) {
+    const flag = first === undefined ? "--publish-all" : `-p ${first}`;
+    const why =
+      intent.mode === "host"
+        ? "the container's ports are the host's already"
+        : intent.mode === "none"
+          ? "nothing leads into that network"
+          : "that network is set up by somebody else";
+    throw new UsageError(`Cannot use ${flag} with --network ${network}: ${why}`, {
+      hint: "leave one of the two out",
+    });
+  }
+  if (intent.mode === "bridge") return;
+  const flag = wishes.ip === undefined ? "--mac-address" : "--ip";
+  if (wishes.ip === undefined && wishes.macAddress === undefined) return;
+  throw new UsageError(`Cannot use ${flag} without a bridge network`, {
+    hint: "use --network bridge as root, or leave it out",
+  });
+}
+
+/** Whether the container's network namespace is the host's. */
+export function isHostNetwork({ mode }: NetworkChoice): boolean {
+  return mode === "host";
+}
+
+/** The plan's words for the network. */
+export function networkOf(choice: NetworkChoice): { readonly network?: Network } {
+  if (choice.mode === "pasta") return { network: { pasta: choice.pasta } };
+  if (choice.mode === "bridge") return { network: { bridge: choice.bridge } };
+  return {};
+}
+
+/**
+ * docker's settings of a network namespace of its own: every user may listen on every port and
+ * ping.
+ * A group range may name only groups that the namespace maps.
+ */
+export function networkSysctls(
+  choice: NetworkChoice,
+  { identity }: Pick<HostFacts, "identity">,
+): Readonly<Record<string, string>> {
+  if (choice.mode === "host" || choice.mode === "joined") return {};
+  const mapped = identity.gidMappings.map(({ containerID, size }) => containerID + size - 1);
+  const last = mapped.length === 0 ? 2147483647 : Math.max(...mapped);
+  const hasIPv6 = choice.mode === "pasta" && choice.addresses.some((each) => each.includes(":"));
+  return {
+    // Nobody else is on pasta's link; looking for others first makes IPv6 two seconds late.
+    ...(hasIPv6 ? { "net.ipv6.conf.default.accept_dad": "0" } : {}),
+    "net.ipv4.ip_unprivileged_port_start": "0",
+    "net.ipv4.ping_group_range": `0 ${last}`,
+  };
 }

@@ -80,8 +80,10 @@ export interface Linux {
   /** Empty: no user namespace (root). */
   readonly uidMappings: readonly IdMapping[];
   readonly gidMappings: readonly IdMapping[];
-  /** A namespace listed here is new. */
+  /** A namespace listed here is new, unless it has a path. */
   readonly namespaces: readonly Namespace[];
+  /** `net.ipv4.ping_group_range` and so on: written to /proc/sys in the new namespaces. */
+  readonly sysctl: Readonly<Record<string, string>>;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   /** Absent: unconfined. */
@@ -96,8 +98,13 @@ export interface IdMapping {
 
 export type NamespaceType = "user" | "mount" | "pid" | "network" | "ipc" | "uts" | "cgroup";
 
+/**
+ * With a `path` it exists already and is joined. A user namespace that is joined has its ids
+ * mapped: `uidMappings` and `gidMappings` are empty then.
+ */
 export interface Namespace {
   readonly type: NamespaceType;
+  readonly path?: string;
 }
 
 /** runtime-spec `linux.seccomp`: conditions on capabilities and kernels are resolved already. */
@@ -142,6 +149,8 @@ export interface Extension {
   readonly interactive: boolean;
   /** `--init`: the helper is pid 1, reaps and forwards signals. */
   readonly init: boolean;
+  /** Absent: the host's network, nothing but loopback, or a namespace that is joined. */
+  readonly network?: Network;
 }
 
 export interface ContainerDirectory {
@@ -163,6 +172,56 @@ export interface Overlay {
   readonly lowerdirs: readonly string[];
   /** overlay's marks are in `user.overlay.*` (rootless), not `trusted.overlay.*`. */
   readonly userxattr: boolean;
+}
+
+/** What connects the container's network namespace; one of the two. */
+export interface Network {
+  readonly pasta?: Pasta;
+  readonly bridge?: Bridge;
+}
+
+/**
+ * pasta(1), started by the supervisor on the container's namespaces. `args` are about the network
+ * alone; the supervisor adds what is about the process: the target, --pid, --foreground and such.
+ */
+export interface Pasta {
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+/** A bridge of the host and one end of a veth pair on it, which is the container's eth0. */
+export interface Bridge {
+  /** The bridge's interface name, and its network's. */
+  readonly name: string;
+  /** The container's, with the subnet's prefix length: `10.89.0.5/16`. */
+  readonly address4: string;
+  /** The bridge's own address, without a length. */
+  readonly gateway4: string;
+  readonly address6?: string;
+  readonly gateway6?: string;
+  /** Absent: the kernel's choice. */
+  readonly mac?: string;
+  /** No way out of the subnet: no default route, no masquerading. */
+  readonly internal: boolean;
+  readonly publish: readonly Publish[];
+  /**
+   * The network's directory; whoever changes the network holds its flock. `leases/<IPv4 address>`
+   * in it is the container's lease: locked by an inherited descriptor, its first line is the
+   * container's id. The supervisor unlinks it, and `hosts/<IPv4 address>` if there is one, when the
+   * container ends.
+   */
+  readonly state: string;
+}
+
+export type Protocol = "tcp" | "udp";
+
+/** A port of the host that leads to one of the container. */
+export interface Publish {
+  readonly protocol: Protocol;
+  /** "" is every address of the host; else an IPv4 or IPv6 address without brackets. */
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
 }
 
 export interface PlannedFile {

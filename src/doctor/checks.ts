@@ -52,8 +52,15 @@ export interface DoctorFacts {
     readonly freeBytes: number;
     readonly isWritable: boolean;
   };
-  readonly pasta?: string;
+  readonly pasta?: { readonly path: string; readonly version: string };
   readonly hasTun: boolean;
+  /** This root may make a bridge, and the kernel has nf_tables. */
+  readonly canBridge: boolean;
+  readonly hasNfTables: boolean;
+  /** net.ipv4.ip_forward. */
+  readonly forwards: boolean;
+  /** net.ipv4.ip_unprivileged_port_start. */
+  readonly portStart: number;
   readonly cgroup: {
     readonly mode: "unified" | "legacy" | "none";
     /** Controllers this user may hand on, where the group is its own. */
@@ -77,6 +84,9 @@ export function diagnose(facts: DoctorFacts): readonly Check[] {
     rootFileSystem(facts),
     store(facts),
     network(facts),
+    pasta(facts),
+    ...(facts.uid === 0 ? [bridge(facts)] : []),
+    ports(facts),
     limits(facts),
     seccomp(facts),
     emulation(facts),
@@ -218,23 +228,62 @@ function store({ store }: DoctorFacts): Check {
   return { name, state: "ok", found: where };
 }
 
-/** This version has the host's network and none; what later ones will want is told as well. */
-function network({ pasta, hasTun, install, uid }: DoctorFacts): Check {
+/** What `hb run` does without --network. */
+function network(facts: DoctorFacts): Check {
   const name = "network";
-  const now = "the host's, or none (--network none)";
-  if (uid === 0) return { name, state: "ok", found: now };
+  if (facts.uid === 0 && canBridge(facts)) {
+    return { name, state: "ok", found: "root's containers get an address on the bridge hb0" };
+  }
+  if (facts.pasta !== undefined && facts.hasTun) {
+    return { name, state: "ok", found: "a network of its own for each container, behind pasta" };
+  }
+  return { name, state: "less", found: "the host's, shared: ports cannot be published" };
+}
+
+function pasta({ pasta, hasTun, install, uid }: DoctorFacts): Check {
+  const name = "pasta";
+  const state = uid === 0 ? "ok" : "less";
   if (pasta === undefined) {
-    return { name, state: "ok", found: `${now}; pasta is not installed`, fix: `${install} passt` };
+    return { name, state, found: "not installed", fix: `${install} passt` };
   }
-  if (!hasTun) {
-    return {
-      name,
-      state: "ok",
-      found: `${now}; ${pasta} is there, but /dev/net/tun is not`,
-      fix: "sudo modprobe tun",
-    };
+  const found = `${pasta.path}, ${pasta.version}`;
+  if (hasTun) return { name, state: "ok", found };
+  return {
+    name,
+    state,
+    found: `${found}; /dev/net/tun cannot be opened`,
+    fix: "sudo modprobe tun",
+  };
+}
+
+function bridge(facts: DoctorFacts): Check {
+  const name = "bridge";
+  if (!facts.canBridge) {
+    return { name, state: "less", found: "this root may not set up networks (CAP_NET_ADMIN)" };
   }
-  return { name, state: "ok", found: `${now}; ${pasta} is there, too` };
+  if (!facts.hasNfTables) {
+    const found = "this kernel has no nf_tables: no port can be published, nothing gets out";
+    return { name, state: "less", found, fix: "modprobe nf_tables" };
+  }
+  const forwarding = facts.forwards ? "on" : "off, and switched on for hb's bridges alone";
+  return { name, state: "ok", found: `nf_tables is there; ip_forward is ${forwarding}` };
+}
+
+function canBridge(facts: DoctorFacts): boolean {
+  return facts.canBridge && facts.hasNfTables;
+}
+
+/** Ports that a rootless container can be published on. */
+function ports({ portStart, uid }: DoctorFacts): Check {
+  const name = "ports";
+  if (uid === 0 || portStart === 0) return { name, state: "ok", found: "all can be published" };
+  const found = `published from ${portStart} on (net.ipv4.ip_unprivileged_port_start)`;
+  return {
+    name,
+    state: "ok",
+    found,
+    fix: persistentSysctl("net.ipv4.ip_unprivileged_port_start=80"),
+  };
 }
 
 function limits({ cgroup, uid, hasSystemd, install }: DoctorFacts): Check {

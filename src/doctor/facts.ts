@@ -15,14 +15,18 @@ import { dirname } from "node:path";
 import { helperPlace } from "../helper/binary.ts";
 import { confinement } from "../host/confinement.ts";
 import { hostFacts } from "../host/facts.ts";
-import { findProgram, type Identity } from "../host/identity.ts";
+import type { Identity } from "../host/identity.ts";
+import { hostNetwork } from "../host/network.ts";
+import { installCommand } from "../host/packages.ts";
+import { unprivilegedPortStart } from "../host/ports.ts";
 import type { StorePaths } from "../store/layout.ts";
 import type { DoctorFacts, Probe } from "./checks.ts";
 
 /** The facts of this machine; `probe` has run already. */
 export function readDoctorFacts(store: StorePaths, identity: Identity, probe: Probe): DoctorFacts {
   const path = process.env.PATH ?? "";
-  const pasta = findProgram("pasta", path);
+  const network = hostNetwork();
+  const { pasta } = network;
   const { apparmorProfile } = confinement();
   return {
     uid: process.geteuid?.() ?? 0,
@@ -36,8 +40,12 @@ export function readDoctorFacts(store: StorePaths, identity: Identity, probe: Pr
     isFiltered: /^Seccomp:\s*2$/m.test(readOptional("/proc/self/status")),
     hasSeccomp: existsSync("/proc/sys/kernel/seccomp/actions_avail"),
     store: readStore(store),
-    ...(pasta === undefined ? {} : { pasta }),
-    hasTun: existsSync("/dev/net/tun"),
+    ...(pasta === undefined ? {} : { pasta: { path: pasta, version: versionOf(pasta) } }),
+    hasTun: network.hasTun,
+    canBridge: network.canBridge,
+    hasNfTables: hasNfTables(),
+    forwards: readNumber("/proc/sys/net/ipv4/ip_forward") === 1,
+    portStart: unprivilegedPortStart(),
     cgroup: { mode: hostFacts(identity).cgroup, delegated: delegatedControllers() },
     emulated: emulatedArchitectures(),
     install: installCommand(path),
@@ -54,6 +62,23 @@ function readSysctls(): DoctorFacts["sysctl"] {
     ...(clone === undefined ? {} : { unprivilegedUsernsClone: clone }),
     ...(apparmor === undefined ? {} : { apparmorRestrictUserns: apparmor }),
   };
+}
+
+/** The first line of `pasta --version`, which some builds do not know. */
+function versionOf(pasta: string): string {
+  const { stdout } = Bun.spawnSync([pasta, "--version"], { stdout: "pipe", stderr: "ignore" });
+  const [line = ""] = stdout.toString().split("\n");
+  return !/\d/.test(line) ? "of unknown version" : line.trim().replace(/^pasta /, "version ");
+}
+
+/** Loaded, built in, or a module that the kernel loads when it is asked. */
+function hasNfTables(): boolean {
+  if (existsSync("/proc/sys/net/netfilter/nf_log") || existsSync("/sys/module/nf_tables"))
+    return true;
+  const directory = `/lib/modules/${release()}`;
+  return ["modules.builtin", "modules.dep"].some((file) =>
+    readOptional(`${directory}/${file}`).includes("/nf_tables.ko"),
+  );
 }
 
 function readStore(store: StorePaths): DoctorFacts["store"] {
@@ -116,18 +141,6 @@ function emulatedArchitectures(): readonly string[] {
     if (architecture === undefined) return [];
     return readOptional(`${directory}/${name}`).startsWith("enabled") ? [architecture] : [];
   });
-}
-
-function installCommand(path: string): string {
-  const managers = [
-    ["apt-get", "sudo apt-get install -y"],
-    ["dnf", "sudo dnf install -y"],
-    ["zypper", "sudo zypper install -y"],
-    ["apk", "sudo apk add"],
-    ["pacman", "sudo pacman -S --noconfirm"],
-  ] as const;
-  const found = managers.find(([program]) => findProgram(program, path) !== undefined);
-  return found?.[1] ?? "sudo apt-get install -y";
 }
 
 function readNumber(file: string): number | undefined {

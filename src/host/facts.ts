@@ -5,9 +5,16 @@
 
 import { readdirSync, readFileSync, type Stats, statfsSync, statSync } from "node:fs";
 import { hostname, release } from "node:os";
-import type { CgroupMode, FactsIdentity, FileKind, HostFacts } from "../container/facts.ts";
+import type {
+  CgroupMode,
+  FactsIdentity,
+  FileKind,
+  HostFacts,
+  NetworkFacts,
+} from "../container/facts.ts";
 import { HbError } from "../errors.ts";
 import { hostPlatform } from "../image/platform.ts";
+import { hostNetwork } from "./network.ts";
 
 /** The facts of this machine, for the identity that was chosen on it. */
 export function hostFacts(identity: FactsIdentity): HostFacts {
@@ -23,6 +30,8 @@ const SKIPPED_DIRECTORIES = ["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts"
 const STANDARD_NODES = ["console", "full", "null", "ptmx", "random", "tty", "urandom", "zero"];
 
 class Host implements HostFacts {
+  readonly network: NetworkFacts = hostNetwork();
+
   constructor(readonly identity: FactsIdentity) {}
 
   get architecture(): string {
@@ -43,6 +52,10 @@ class Host implements HostFacts {
 
   get resolvConf(): string {
     return readOptional("/etc/resolv.conf");
+  }
+
+  get resolvedUpstreams(): string {
+    return readOptional("/run/systemd/resolve/resolv.conf");
   }
 
   get cgroup(): CgroupMode {

@@ -41,6 +41,10 @@ const SIGNATURES = {
   execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
   poll: { args: ["ptr", "i32", "i32"], returns: "i32" },
   getpwuid: { args: ["u32"], returns: "ptr" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
 } satisfies Record<string, Signature>;
 
 const opened = new Map<string, Call>();
@@ -181,6 +185,23 @@ function vector(texts: readonly string[], alive: Uint8Array[]): BigUint64Array {
     pointers[i] = BigInt(ptr(bytes));
   }
   return pointers;
+}
+
+/** An internet socket that is of no use but to find out whether it can be bound; CLOEXEC. */
+export function createSocket(family: number, type: number): number {
+  const SOCK_CLOEXEC = 0o2000000; // the same on x86-64 and arm64
+  return checked("socket", family, type | SOCK_CLOEXEC, 0);
+}
+
+/** setsockopt(2) with a number. */
+export function setSocketOption(fd: number, level: number, name: number, value: number): void {
+  checked("setsockopt", fd, level, name, ptr(new Int32Array([value])), 4);
+}
+
+/** bind(2) to a `struct sockaddr`, which becomes what it was bound to. */
+export function bindSocket(fd: number, address: Uint8Array): void {
+  checked("bind", fd, ptr(address), address.length);
+  checked("getsockname", fd, ptr(address), ptr(new Uint32Array([address.length])));
 }
 
 /** The user name of `uid` by whatever nsswitch.conf names (files, LDAP, sssd…), if it has one. */

@@ -60,6 +60,19 @@ export function waitLock(directory: string, mode: LockMode): DirectoryLock {
   }
 }
 
+/** Like `waitLock`, for a directory that may be removed: undefined when it was. */
+export function waitNamedLock(directory: string, mode: LockMode): DirectoryLock | undefined {
+  const fd = openDirectory(directory);
+  if (fd === undefined) return undefined;
+  try {
+    waitFlock(fd, mode === "shared" ? LOCK_SH : LOCK_EX);
+    return isNamed(fd, directory) ? new DirectoryLock(fd) : closed(fd, undefined);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
 function openDirectory(directory: string): number | undefined {
   const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
   try {

@@ -19,7 +19,7 @@ describe("the command line", () => {
     [["pull", "--al", busybox], "--al"],
     [["images", "--format", "xml"], "xml"],
     [["run", "--pull", "sometimes", busybox], "sometimes"],
-    [["run", "-p", "80:80", busybox], "publish"],
+    [["run", "-d", busybox], "detach"],
     [["run", "-e"], "-e"],
     [["run"], "image"],
     [["rmi"], "image"],

@@ -31,14 +31,14 @@ describe("namespaces", () => {
     expect(text).toBe("1\nup");
   });
 
-  test("--network host is the host's, and the default", async () => {
+  test("--network host is the host's, and the default is not", async () => {
     const host = readlinkSync("/proc/self/ns/net");
     expect(await sh("readlink /proc/self/ns/net", "--network", "host")).toBe(host);
-    expect(await sh("readlink /proc/self/ns/net")).toBe(host);
+    expect(await sh("readlink /proc/self/ns/net")).not.toBe(host);
   });
 
-  test("another network is one line that says what there is", async () => {
-    const message = await box.failure(125, ["run", "--network", "bridge", busybox, "true"]);
+  test("an unknown network is one line that says what there is", async () => {
+    const message = await box.failure(125, ["run", "--network", "a b", busybox, "true"]);
     expect(message).toMatch(/none/);
     expect(message).toMatch(/host/);
   });

@@ -69,14 +69,14 @@ describe("hb spec", () => {
       const bundle = box.path(`${runtime}-bundle`);
       expect(await box.hb(["spec", "-q", image, bundle])).toMatchObject({ status: 0 });
       const theirs = await runBundle(runtime, bundle);
-      const ours = await box.hb(["run", "-q", image]);
+      const ours = await box.hb(["run", "-q", "--network", "host", image]);
       expect(theirs).toMatchObject({ status: ours.status, stderr: "" });
       expect(comparable(theirs.stdout)).toEqual(comparable(ours.stdout));
     });
   }
 
   test(`the probe sees what was recorded and reviewed for ${kind}`, async () => {
-    const { stdout } = await box.hb(["run", "-q", image]);
+    const { stdout } = await box.hb(["run", "-q", "--network", "host", image]);
     expect(settled(stdout)).toEqual(settled(readFileSync(recorded, "utf8")));
   });
 });

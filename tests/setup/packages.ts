@@ -10,6 +10,8 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 /** A program the tests look for, and the package that has it. */
 const needs: Readonly<Record<string, string>> = {
   newuidmap: "uidmap",
+  pasta: "passt",
+  ip: "iproute2",
   busybox: "busybox-static",
   "docker-registry": "docker-registry",
   debootstrap: "debootstrap",
