@@ -260,6 +260,7 @@ test "below is what the path continues with a slash" {
 }
 
 test "a descriptor's mount is read from its fdinfo" {
-    try std.testing.expectEqual(31, parseMountId("pos:\t0\nflags:\t012000000\nmnt_id:\t31\nino:\t1\n"));
+    const text = "pos:\t0\nflags:\t012000000\nmnt_id:\t31\nino:\t1\n";
+    try std.testing.expectEqual(31, parseMountId(text));
     try std.testing.expectEqual(null, parseMountId("pos:\t0\n"));
 }
