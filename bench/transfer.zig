@@ -14,7 +14,7 @@ var buffer: [256 * 1024]u8 = @splat('x');
 /// Where it went wrong, and what the system said.
 pub const Failure = struct { what: []const u8, rc: usize };
 
-/// Gives COUNT bytes to the first who connects to a port of any address, and is done.
+/// Gives COUNT bytes to the first who connects to a port of any address and takes them all.
 pub fn serve(port: u16, count: u64) ?Failure {
     dieWhenAsked();
     const listener = open() orelse return .{ .what = "socket", .rc = 0 };
@@ -24,43 +24,46 @@ pub fn serve(port: u16, count: u64) ?Failure {
     if (linux.errno(bound) != .SUCCESS) return .{ .what = "bind", .rc = bound };
     const listening = linux.listen(listener, 16);
     if (linux.errno(listening) != .SUCCESS) return .{ .what = "listen", .rc = listening };
-    var polled: linux.pollfd = .{ .fd = listener, .events = linux.POLL.IN, .revents = 0 };
-    if (linux.poll(@ptrCast(&polled), 1, wait_ms_max) != 1)
-        return .{ .what = "nobody came", .rc = 0 };
-    const accepted = linux.accept4(listener, null, null, linux.SOCK.CLOEXEC);
-    if (linux.errno(accepted) != .SUCCESS) return .{ .what = "accept", .rc = accepted };
-    var left = count;
-    while (left > 0) {
-        const size = @min(left, buffer.len);
-        const flags = linux.MSG.NOSIGNAL;
-        const rc = linux.sendto(@intCast(accepted), &buffer, size, flags, null, 0);
-        if (linux.errno(rc) != .SUCCESS) return .{ .what = "send", .rc = rc };
-        left -= rc;
+    while (awaitInput(listener)) {
+        const accepted = linux.accept4(listener, null, null, linux.SOCK.CLOEXEC);
+        if (linux.errno(accepted) != .SUCCESS) continue;
+        defer _ = linux.close(@intCast(accepted));
+        if (give(@intCast(accepted), count)) return null;
     }
-    return awaitEnd(@intCast(accepted));
+    return .{ .what = "nobody came", .rc = 0 };
 }
 
-/// With a container its network ends, and what is still under way in it: so not before the other
-/// side has everything.
-fn awaitEnd(fd: i32) ?Failure {
-    _ = linux.shutdown(fd, linux.SHUT.WR);
+/// Whether the other side says that it has everything. It may have given up before it was heard;
+/// and nobody may end before, for with a container goes what is still under way in its network.
+fn give(fd: i32, count: u64) bool {
+    var left = count;
+    while (left > 0) {
+        const rc = linux.sendto(fd, &buffer, @min(left, buffer.len), linux.MSG.NOSIGNAL, null, 0);
+        if (linux.errno(rc) != .SUCCESS) return false;
+        left -= rc;
+    }
+    var thanks: [1]u8 = undefined;
+    return awaitInput(fd) and linux.recvfrom(fd, &thanks, 1, 0, null, null) == 1;
+}
+
+fn awaitInput(fd: i32) bool {
     var polled: linux.pollfd = .{ .fd = fd, .events = linux.POLL.IN, .revents = 0 };
-    if (linux.poll(@ptrCast(&polled), 1, wait_ms_max) == 1) return null;
-    return .{ .what = "the other side does not end", .rc = 0 };
+    return linux.poll(@ptrCast(&polled), 1, wait_ms_max) == 1;
 }
 
 /// What a fetch saw; the moments are CLOCK_MONOTONIC in ns.
 pub const Fetched = struct { first_ns: u64, end_ns: u64, bytes: u64 };
 
-/// Connects to an IPv4 address until that gives a first byte, then takes all there is.
-pub fn fetch(address: [4]u8, port: u16, clock: *const fn () u64) ?Fetched {
+/// Connects to an IPv4 address until that gives a first byte, then takes COUNT of them, or less
+/// where they end.
+pub fn fetch(address: [4]u8, port: u16, count: u64, clock: *const fn () u64) ?Fetched {
     const target: linux.sockaddr.in = .{
         .port = std.mem.nativeToBig(u16, port),
         .addr = @bitCast(address),
     };
     const deadline = clock() + wait_ms_max * std.time.ns_per_ms;
     while (clock() < deadline) {
-        if (attempt(&target, clock)) |fetched| return fetched;
+        if (attempt(&target, count, clock)) |fetched| return fetched;
         const pause: linux.timespec = .{ .sec = 0, .nsec = pause_ns };
         _ = linux.nanosleep(&pause, null);
     }
@@ -68,7 +71,7 @@ pub fn fetch(address: [4]u8, port: u16, clock: *const fn () u64) ?Fetched {
 }
 
 /// Nothing when there was no first byte: refused, or a proxy found nobody behind it yet.
-fn attempt(target: *const linux.sockaddr.in, clock: *const fn () u64) ?Fetched {
+fn attempt(target: *const linux.sockaddr.in, count: u64, clock: *const fn () u64) ?Fetched {
     const fd = open() orelse return null;
     defer _ = linux.close(fd);
     set(fd, linux.SO.RCVTIMEO, std.mem.asBytes(&linux.timeval{ .sec = 5, .usec = 0 }));
@@ -79,12 +82,13 @@ fn attempt(target: *const linux.sockaddr.in, clock: *const fn () u64) ?Fetched {
     const first = linux.recvfrom(fd, &buffer, buffer.len, 0, null, null);
     if (linux.errno(first) != .SUCCESS or first == 0) return null;
     var fetched: Fetched = .{ .first_ns = clock(), .end_ns = 0, .bytes = first };
-    while (true) {
+    while (fetched.bytes < count) {
         const got = linux.recvfrom(fd, &buffer, buffer.len, 0, null, null);
         if (linux.errno(got) != .SUCCESS or got == 0) break;
         fetched.bytes += got;
     }
     fetched.end_ns = clock();
+    _ = linux.sendto(fd, "k", 1, linux.MSG.NOSIGNAL, null, 0);
     return fetched;
 }
 
