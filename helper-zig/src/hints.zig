@@ -140,8 +140,8 @@ fn confined(step: []const u8, errno: sys.E) Hint {
         .step = step,
         .errno = errno,
         .when = .confined,
-        .advice = "AppArmor confines hb (cat /proc/self/attr/current) and takes rights away that " ++
-            "it needs: start hb outside of that profile, or with sudo",
+        .advice = "AppArmor confines hb (cat /proc/self/attr/current) and takes rights away " ++
+            "that it needs: start hb outside of that profile, or with sudo",
     };
 }
 

@@ -9,8 +9,8 @@
  * On disk the same container could open the file for writing: it belongs to the very user who is
  * root inside, so no mode protects it. While a container runs the kernel does (ETXTBSY: its
  * supervisor executes the file; Linux 6.11 and the first 6.12 lack that), and hb compares the
- * content before each use. Real root gets no such file: what it guards there is the machine, containers
- * have no user namespace between, and root can lift what refuses.
+ * content before each use. Real root gets no such file: what it guards there is the machine,
+ * containers have no user namespace between, and root can lift what refuses.
  *
  * `build.ts` puts the compiled helper where the import finds it.
  */
@@ -132,9 +132,9 @@ function cannotStart(error: unknown): HbError {
     const doing = `Cannot start hb's helper: ${place.why}`;
     return new HbError(doing, { cause: error, hint: place.fix });
   }
-  const hint = isRefusal(error)
-    ? `set HB_ROOT to a directory where programs may be executed (not mounted noexec), or ${place.fix}`
-    : place.fix;
+  const elsewhere =
+    "set HB_ROOT to a directory where programs may be executed (not mounted noexec)";
+  const hint = isRefusal(error) ? `${elsewhere}, or ${place.fix}` : place.fix;
   return new HbError(`Cannot start hb's helper from "${place.path}"`, { cause: error, hint });
 }
 
