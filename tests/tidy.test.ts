@@ -90,7 +90,7 @@ function importsOf({ path, lines }: Source): string[] {
   const text = lines.join("\n");
   const pattern = path.endsWith(".zig")
     ? /@import\("([^"]+\.zig)"\)/g
-    : /(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)"([^"]+)"/gm;
+    : /(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)"([^"$]+)"/gm;
   return [...text.matchAll(pattern)].map(([, name = ""]) => {
     const ours = name.startsWith(".") || path.endsWith(".zig");
     return ours ? normalize(join(dirname(path), name)) : name;
