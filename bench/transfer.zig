@@ -42,6 +42,8 @@ fn give(fd: i32, count: u64) bool {
         if (linux.errno(rc) != .SUCCESS) return false;
         left -= rc;
     }
+    // Without an end pasta of 2023 keeps the last bytes to itself.
+    _ = linux.shutdown(fd, linux.SHUT.WR);
     var thanks: [1]u8 = undefined;
     return awaitInput(fd) and linux.recvfrom(fd, &thanks, 1, 0, null, null) == 1;
 }
