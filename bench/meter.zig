@@ -6,7 +6,7 @@
 //!   files DIR COUNT                                     create, stat, read, unlink: wall, cpu ns
 //!   stay                                                say "ready", then wait for a signal
 //!   serve PORT COUNT                                    give that many bytes to one who connects
-//!   fetch ADDRESS PORT COUNT                            take them: ns of first and last, count
+//!   fetch ADDRESS PORT                                  take them: ns of first and last, count
 //!
 //! A stop watch of its own because a small process forks in no time, whereas the bench's runtime
 //! would add its own start cost and, through vfork, its own peak memory to every figure.
@@ -31,7 +31,7 @@ pub fn main(init: std.process.Init.Minimal) u8 {
     if (std.mem.eql(u8, name, "files") and rest.len == 2) return files(rest[0], number(rest[1]));
     if (std.mem.eql(u8, name, "stay")) return stay();
     if (std.mem.eql(u8, name, "serve") and rest.len == 2) return serve(rest[0], rest[1]);
-    if (std.mem.eql(u8, name, "fetch") and rest.len == 3) return fetch(rest);
+    if (std.mem.eql(u8, name, "fetch") and rest.len == 2) return fetch(rest[0], rest[1]);
     return die("unknown subcommand", 0);
 }
 
@@ -197,10 +197,10 @@ fn serve(port: [*:0]const u8, count: [*:0]const u8) u8 {
     return die(failure.what, failure.rc);
 }
 
-fn fetch(rest: Argv) u8 {
-    const ip = std.Io.net.Ip4Address.parse(std.mem.span(rest[0]), 0) catch
+fn fetch(address: [*:0]const u8, port: [*:0]const u8) u8 {
+    const ip = std.Io.net.Ip4Address.parse(std.mem.span(address), 0) catch
         return die("fetch: bad address", 0);
-    const got = transfer.fetch(ip.bytes, portOf(rest[1]), number(rest[2]), now) orelse
+    const got = transfer.fetch(ip.bytes, portOf(port), now) orelse
         return die("fetch: nobody answered", 0);
     return say("{d} {d} {d}\n", .{ got.first_ns, got.end_ns, got.bytes });
 }

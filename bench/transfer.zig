@@ -33,8 +33,8 @@ pub fn serve(port: u16, count: u64) ?Failure {
     return .{ .what = "nobody came", .rc = 0 };
 }
 
-/// Whether the other side says that it has everything. It may have given up before it was heard;
-/// and nobody may end before, for with a container goes what is still under way in its network.
+/// Whether the other side took everything, after which it ends in order; where it gave up before it
+/// was heard it resets. Not to be left before: with a container goes what is still under way.
 fn give(fd: i32, count: u64) bool {
     var left = count;
     while (left > 0) {
@@ -44,8 +44,8 @@ fn give(fd: i32, count: u64) bool {
     }
     // Without an end pasta of 2023 keeps the last bytes to itself.
     _ = linux.shutdown(fd, linux.SHUT.WR);
-    var thanks: [1]u8 = undefined;
-    return awaitInput(fd) and linux.recvfrom(fd, &thanks, 1, 0, null, null) == 1;
+    var rest: [1]u8 = undefined;
+    return awaitInput(fd) and linux.recvfrom(fd, &rest, 1, 0, null, null) == 0;
 }
 
 fn awaitInput(fd: i32) bool {
@@ -56,16 +56,15 @@ fn awaitInput(fd: i32) bool {
 /// What a fetch saw; the moments are CLOCK_MONOTONIC in ns.
 pub const Fetched = struct { first_ns: u64, end_ns: u64, bytes: u64 };
 
-/// Connects to an IPv4 address until that gives a first byte, then takes COUNT of them, or less
-/// where they end.
-pub fn fetch(address: [4]u8, port: u16, count: u64, clock: *const fn () u64) ?Fetched {
+/// Connects to an IPv4 address until that gives a first byte, then takes all there is.
+pub fn fetch(address: [4]u8, port: u16, clock: *const fn () u64) ?Fetched {
     const target: linux.sockaddr.in = .{
         .port = std.mem.nativeToBig(u16, port),
         .addr = @bitCast(address),
     };
     const deadline = clock() + wait_ms_max * std.time.ns_per_ms;
     while (clock() < deadline) {
-        if (attempt(&target, count, clock)) |fetched| return fetched;
+        if (attempt(&target, clock)) |fetched| return fetched;
         const pause: linux.timespec = .{ .sec = 0, .nsec = pause_ns };
         _ = linux.nanosleep(&pause, null);
     }
@@ -73,7 +72,7 @@ pub fn fetch(address: [4]u8, port: u16, count: u64, clock: *const fn () u64) ?Fe
 }
 
 /// Nothing when there was no first byte: refused, or a proxy found nobody behind it yet.
-fn attempt(target: *const linux.sockaddr.in, count: u64, clock: *const fn () u64) ?Fetched {
+fn attempt(target: *const linux.sockaddr.in, clock: *const fn () u64) ?Fetched {
     const fd = open() orelse return null;
     defer _ = linux.close(fd);
     set(fd, linux.SO.RCVTIMEO, std.mem.asBytes(&linux.timeval{ .sec = 5, .usec = 0 }));
@@ -82,15 +81,18 @@ fn attempt(target: *const linux.sockaddr.in, count: u64, clock: *const fn () u64
     const rc = linux.connect(fd, target, @sizeOf(linux.sockaddr.in));
     if (linux.errno(rc) != .SUCCESS) return null;
     const first = linux.recvfrom(fd, &buffer, buffer.len, 0, null, null);
-    if (linux.errno(first) != .SUCCESS or first == 0) return null;
+    if (linux.errno(first) != .SUCCESS or first == 0) {
+        // A close that resets: { l_onoff, l_linger }.
+        set(fd, linux.SO.LINGER, std.mem.asBytes(&[2]i32{ 1, 0 }));
+        return null;
+    }
     var fetched: Fetched = .{ .first_ns = clock(), .end_ns = 0, .bytes = first };
-    while (fetched.bytes < count) {
+    while (true) {
         const got = linux.recvfrom(fd, &buffer, buffer.len, 0, null, null);
         if (linux.errno(got) != .SUCCESS or got == 0) break;
         fetched.bytes += got;
     }
     fetched.end_ns = clock();
-    _ = linux.sendto(fd, "k", 1, linux.MSG.NOSIGNAL, null, 0);
     return fetched;
 }
 

@@ -200,7 +200,7 @@ async function transfer(
   const port = server.port ?? freePort();
   const command = server.serve(port, bytes);
   const { meter } = bench.workspace;
-  const argv = [meter, "fetch", address, `${port}`, `${bytes}`];
+  const argv = [meter, "fetch", address, `${port}`];
   const fetching = bench.workspace.spawn({ as: command.as, argv });
   try {
     const said = new Response(fetching.stdout).text();
