@@ -61,7 +61,7 @@ async function leftovers(): Promise<string[]> {
 
 async function ruleset(): Promise<string> {
   if (Bun.which("nft") === null) return "";
-  return (await box.command(["nft", "list", "ruleset"])).stdout;
+  return (await box.command(["nft", "-s", "list", "ruleset"])).stdout;
 }
 
 async function addressOf(server: Running, name: string): Promise<string> {

@@ -51,7 +51,7 @@ describe("hb spec", () => {
       const bundle = box.path(`${runtime}-bundle`);
       expect(await box.hb(["spec", "-q", image, bundle])).toMatchObject({ status: 0 });
       const theirs = await runBundle(runtime, bundle);
-      const ours = await box.hb(["run", "-q", image]);
+      const ours = await box.hb(["run", "-q", "--network", "host", image]);
       expect(theirs).toMatchObject({ status: ours.status, stderr: "" });
       expect(theirs.stdout).toBe(ours.stdout);
     });
