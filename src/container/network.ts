@@ -242,7 +242,7 @@ export function networkOf(choice: NetworkChoice): { readonly network?: Network }
 }
 
 /**
- * docker's settings of a network namespace of its own: any user may listen on any port, and ping.
+ * docker's settings of a namespace of its own: any user may listen on any port, and ping.
  * A group range may name only groups that the namespace maps.
  */
 export function networkSysctls(

@@ -276,6 +276,8 @@ describe("after kill -9", () => {
     server.kill("SIGKILL");
     await server.end();
     expect(await box.hb(["prune"])).toMatchObject({ status: 0, stderr: "" });
+    // pasta ends by itself, as soon as it is told that hb is gone.
+    for (let tries = 0; tries < 500 && (await isOpen("127.0.0.1", port)); tries++);
     expect(await isOpen("127.0.0.1", port)).toBe(false);
   });
 
