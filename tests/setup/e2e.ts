@@ -46,7 +46,7 @@ interface Run {
 /** Runs the tests in a scratch folder of their own, beside a registry of their own. */
 async function e2e(root: string, filter: string, run: (run: Run) => Promise<Outcome>) {
   const missing = [...(await installPackages())];
-  if (!isRoot && hasHybridCgroups()) missing.push("crun");
+  if (!crunStarts()) missing.push("crun");
   // Not /tmp: where that is a tmpfs, older kernels refuse overlay's upper directory on it.
   const scratch = mkdtempSync("/var/tmp/hb-e2e-");
   const registry = await startRegistry(scratch);
@@ -74,18 +74,22 @@ function testFiles(root: string, filter: string): string[] {
   return wanted.sort().map((name) => `./tests/e2e/${name}`);
 }
 
+/** Where "hybrid" machines have cgroup v2, beside v1. */
 const unified = "/sys/fs/cgroup/unified";
 
-/** Both cgroup v1 and v2 have controllers: crun refuses to start there. */
-function hasHybridCgroups(): boolean {
-  const controllers = `${unified}/cgroup.controllers`;
-  return existsSync(controllers) && readFileSync(controllers, "utf8").trim() !== "";
+/**
+ * crun refuses to start where both cgroup v1 and v2 have controllers, and they may move while the
+ * tests run. As root those run in a mount namespace without v2; the machine is left as it is.
+ */
+function withoutHybridCgroups(argv: readonly string[]): readonly string[] {
+  if (!isRoot || !existsSync(`${unified}/cgroup.controllers`)) return argv;
+  return ["unshare", "--mount", "sh", "-c", `umount ${unified}; exec "$@"`, "sh", ...argv];
 }
 
-/** As root the tests then run in a mount namespace without v2; the machine is left as it is. */
-function withoutHybridCgroups(argv: readonly string[]): readonly string[] {
-  if (!isRoot || !hasHybridCgroups()) return argv;
-  return ["unshare", "--mount", "sh", "-c", `umount ${unified}; exec "$@"`, "sh", ...argv];
+/** An ordinary user cannot do that. */
+function crunStarts(): boolean {
+  const controllers = `${unified}/cgroup.controllers`;
+  return isRoot || !existsSync(controllers) || readFileSync(controllers, "utf8").trim() === "";
 }
 
 async function runHere({ root, filter, env }: Run): Promise<Outcome> {
