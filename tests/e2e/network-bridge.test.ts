@@ -276,7 +276,7 @@ describe("after kill -9", () => {
     server.kill("SIGKILL");
     await server.end();
     expect(await box.hb(["prune"])).toMatchObject({ status: 0, stderr: "" });
-    // pasta ends by itself once it is told that hb is gone; the kernel takes a while for its sockets.
+    // pasta ends by itself, told that hb is gone; the kernel takes a while for its sockets.
     const deadline = Date.now() + 5000;
     while (Date.now() < deadline && (await isOpen("127.0.0.1", port)));
     expect(await isOpen("127.0.0.1", port)).toBe(false);
