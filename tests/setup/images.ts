@@ -61,7 +61,7 @@ async function debianLayer(): Promise<Layer | undefined> {
 
 async function makeDebian(archive: string): Promise<void> {
   const rootfs = `${archive}.${process.pid}`;
-  const bootstrap = ["debootstrap", "--variant=minbase", debianRelease, rootfs, mirror()];
+  const bootstrap = ["debootstrap", "--variant=minbase", debianRelease, rootfs, ...mirror()];
   try {
     await must(bootstrap);
     rmSync(join(rootfs, "var/cache/apt/archives"), { recursive: true });
@@ -74,12 +74,11 @@ async function makeDebian(archive: string): Promise<void> {
   }
 }
 
-/** The mirror this machine itself uses. */
-function mirror(): string {
+/** The mirror this machine itself uses; none where it is no Debian: debootstrap knows one. */
+function mirror(): string[] {
   const apt = Bun.spawnSync(["apt-get", "indextargets", "--format", "$(SITE)"]);
   const sites = apt.stdout.toString().split("\n");
-  const debian = sites.find((site) => /\/debian\/?$/.test(site));
-  return debian ?? "http://deb.debian.org/debian";
+  return sites.filter((site) => /\/debian\/?$/.test(site)).slice(0, 1);
 }
 
 async function must(argv: string[]): Promise<void> {
