@@ -17,7 +17,7 @@ const plan = @import("plan.zig");
 const said_bytes_max = 32 << 10;
 
 /// What happened to pasta.
-pub const Event = enum { nothing, ready, died };
+pub const Event = enum { nothing, ready, failed, died };
 
 pub const Pasta = struct {
     process: spawn.Process,
@@ -40,9 +40,9 @@ pub const Pasta = struct {
         };
     }
 
-    /// Deals with what poll(2) found. A pasta that ends before it was ready is a failure; later it
-    /// is `died`, once.
-    pub fn step(pasta: *Pasta, polled: *const [fds]linux.pollfd) report.Error!Event {
+    /// Deals with what poll(2) found. A pasta that ends before it was ready has `failed`; later it
+    /// has `died`, once.
+    pub fn step(pasta: *Pasta, polled: *const [fds]linux.pollfd) Event {
         if (polled[1].revents != 0) pasta.listen();
         if (!pasta.is_ready and pasta.hasSaidItsPid()) {
             pasta.is_ready = true;
@@ -50,9 +50,8 @@ pub const Pasta = struct {
             return .ready;
         }
         if (polled[0].revents == 0) return .nothing;
-        if (!pasta.is_ready) return pasta.failed();
         pasta.end();
-        return .died;
+        return if (pasta.is_ready) .died else .failed;
     }
 
     /// Has it end: it has nothing to clean up, and the kernel takes tens of milliseconds for its
@@ -81,8 +80,8 @@ pub const Pasta = struct {
         return if (named) word[pasta.path.len + 2 ..] else word;
     }
 
-    fn failed(pasta: *Pasta) report.Error {
-        pasta.end();
+    /// Says why it `failed`.
+    pub fn sayWhy(pasta: *const Pasta) report.Error {
         const why = pasta.complaint();
         if (why.len == 0) return report.fail("start {s}: it ended without a word", .{pasta.path});
         return report.fail("start {s}: {s}", .{ pasta.path, why });
@@ -276,10 +275,11 @@ test "a pasta that fails has its complaint passed on" {
     const outcome = while (true) {
         var polled = started.interest();
         _ = sys.poll(&polled, -1);
-        const event = started.step(&polled) catch |err| break err;
-        if (event != .nothing) return error.TestUnexpectedResult;
+        const event = started.step(&polled);
+        if (event != .nothing) break event;
     };
-    try std.testing.expectEqual(error.Reported, outcome);
+    try std.testing.expectEqual(Event.failed, outcome);
+    try std.testing.expectEqual(error.Reported, started.sayWhy());
     var text: [128]u8 = undefined;
     const length = sys.read(heard[0], &text).ok;
     try std.testing.expectEqualStrings("hb: start /bin/sh: no tap\n", text[0..length]);

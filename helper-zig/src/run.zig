@@ -97,7 +97,11 @@ fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error
     };
     if (pid == 0) {
         pair.parent.close(); // or our own copy would hide the end of the other side
-        sys.exit(child(it, &streams, pair.child, arena) catch report.exit_hb_failed);
+        const status = child(it, &streams, pair.child, arena) catch report.exit_hb_failed;
+        // Exiting would close it only after the namespaces are gone, and pasta's complaint about
+        // those must not be taken for the reason.
+        pair.child.close();
+        sys.exit(status);
     }
     pair.child.close();
     streams.closePayloadEnds();

@@ -89,8 +89,13 @@ pub const Supervisor = struct {
         it: *pasta.Pasta,
         polled: *const [pasta.Pasta.fds]linux.pollfd,
     ) report.Error!void {
-        switch (try it.step(polled)) {
+        switch (it.step(polled)) {
             .nothing => {},
+            .failed => {
+                // A child that could not begin has taken the namespace with it, and has said why.
+                if (!self.peer.isGone()) return it.sayWhy();
+                self.pasta = null;
+            },
             // It fails when the child is gone; the loop is about to learn how it ended.
             .ready => self.peer.tell(.network_ready),
             .died => {
