@@ -1,8 +1,10 @@
 /** Command lines, their errors, and that help and flag tables agree. */
 
 import { describe, expect, test } from "bun:test";
+import * as containers from "./cli/container-tables.ts";
+import { commandNames } from "./cli/invocation.ts";
 import * as tables from "./cli/tables.ts";
-import { commandNames, parseCommandLine } from "./cli.ts";
+import { parseCommandLine } from "./cli.ts";
 import { helpText } from "./commands/help.ts";
 import { UsageError } from "./errors.ts";
 
@@ -23,8 +25,8 @@ describe("parseCommandLine()", () => {
     expect(options).toMatchObject({ image: "alpine", command: ["ls", "-l", "--rm"], tty: true });
   });
 
-  test("takes --rm for granted and --rm=false for an answer", () => {
-    expect(parseCommandLine(["run", "x"]).options).toMatchObject({ rm: true });
+  test("knows no --rm from --rm=false", () => {
+    expect(parseCommandLine(["run", "x"]).options).toMatchObject({ rm: undefined });
     expect(parseCommandLine(["run", "--rm=false", "x"]).options).toMatchObject({ rm: false });
   });
 
@@ -56,9 +58,9 @@ describe("parseCommandLine() fails with the nearest known word", () => {
   const cases: [string[], RegExp, RegExp][] = [
     [["rnu"], /no command "rnu"/, /'run'/],
     [["run", "--evn", "A"], /no flag --evn/, /--env\?/],
-    [["run", "-d", "x"], /no flag -d/, /docker has --detach/],
+    [["run", "--gpus", "all", "x"], /no flag --gpus/, /docker has --gpus/],
     [["network", "creat", "x"], /no command "creat"/, /'create'/],
-    [["run", "--memory=1g", "x"], /no flag --memory/, /docker has --memory/],
+    [["run", "--pid=host", "x"], /no flag --pid/, /docker has --pid/],
     [["run"], /needs an image/, /hb help run/],
     [["run", "--pull", "newer", "x"], /--pull "newer"/, /always, missing, never/],
     [["spec", "x"], /needs a directory/, /hb help spec/],
@@ -81,7 +83,7 @@ describe("help", () => {
   });
 
   const documented = [
-    ["run", tables.runFlags],
+    ["run", containers.runFlags],
     ["pull", tables.pullFlags],
     ["images", tables.imagesFlags],
     ["rmi", tables.rmiFlags],

@@ -5,10 +5,11 @@
  * texts are written by hand (commands/help.ts), not made from the tables.
  */
 
-import { parseFlags, seeHelp } from "./cli/flags.ts";
+import { containerParsers } from "./cli/container-commands.ts";
+import { parseFlags } from "./cli/flags.ts";
+import { type CommandName, commandNames, type Invocation, type Parser } from "./cli/invocation.ts";
+import { containerRules, help, missing, refuseExtra, rulesOf } from "./cli/rules.ts";
 import {
-  dockerOnlyFlags,
-  dockerOnlyLetters,
   imagesFlags,
   inspectFlags,
   networkCreateFlags,
@@ -18,60 +19,14 @@ import {
   pullFlags,
   reportFlags,
   rmiFlags,
-  runFlags,
   specFlags,
 } from "./cli/tables.ts";
 import { UsageError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
-import type {
-  HelpOptions,
-  ImagesOptions,
-  InspectOptions,
-  NetworkOptions,
-  PruneOptions,
-  PullOptions,
-  ReportOptions,
-  RmiOptions,
-  RunOptions,
-  SpecOptions,
-} from "./options.ts";
-
-/** A command line, understood. */
-export type Invocation =
-  | { readonly command: "run"; readonly options: RunOptions }
-  | { readonly command: "pull"; readonly options: PullOptions }
-  | { readonly command: "images"; readonly options: ImagesOptions }
-  | { readonly command: "rmi"; readonly options: RmiOptions }
-  | { readonly command: "inspect"; readonly options: InspectOptions }
-  | { readonly command: "spec"; readonly options: SpecOptions }
-  | { readonly command: "network"; readonly options: NetworkOptions }
-  | { readonly command: "prune"; readonly options: PruneOptions }
-  | { readonly command: "clean"; readonly options: PruneOptions }
-  | { readonly command: "doctor"; readonly options: ReportOptions }
-  | { readonly command: "version"; readonly options: ReportOptions }
-  | { readonly command: "help"; readonly options: HelpOptions };
-
-/** In the order help shows them. */
-export const commandNames = [
-  "run",
-  "pull",
-  "images",
-  "rmi",
-  "inspect",
-  "spec",
-  "network",
-  "prune",
-  "clean",
-  "doctor",
-  "version",
-  "help",
-] as const;
-
-type CommandName = (typeof commandNames)[number];
-type Parser = (argv: readonly string[]) => Invocation;
+import type { NetworkOptions } from "./options.ts";
 
 const parsers: Readonly<Record<CommandName, Parser>> = {
-  run: parseRun,
+  ...containerParsers,
   pull: parsePull,
   images: parseImages,
   rmi: parseRmi,
@@ -87,7 +42,7 @@ const parsers: Readonly<Record<CommandName, Parser>> = {
 
 /** Understands `argv`, the arguments after the program's name. */
 export function parseCommandLine(argv: readonly string[]): Invocation {
-  const [first, ...rest] = argv;
+  const [first, ...rest] = ungroup(argv);
   if (first === undefined || first === "--help" || first === "-h") return help(undefined);
   if (first === "--version" || first === "-v") return parseReport("version", rest);
   if (isCommand(first)) return parsers[first](rest);
@@ -102,26 +57,22 @@ function isCommand(word: string): word is CommandName {
   return Object.hasOwn(parsers, word);
 }
 
-function help(topic: string | undefined): Invocation {
-  return { command: "help", options: topic === undefined ? {} : { topic } };
-}
+/** `docker container ls` and `docker image rm`, as newer docker has them. */
+const groups: Readonly<Record<string, Readonly<Record<string, CommandName>>>> = {
+  container: { ls: "ps", list: "ps", ps: "ps", remove: "rm" },
+  image: { ls: "images", list: "images", rm: "rmi", remove: "rmi", pull: "pull" },
+};
 
-function parseRun(argv: readonly string[]): Invocation {
-  const explainUnknown = explainContainerFlag;
-  const rules = { command: "hb run", stopEarly: true, explainUnknown };
-  const { options, rest, help: asked } = parseFlags(runFlags, argv, rules);
-  if (asked) return help("run");
-  if (options.rootfs !== undefined) {
-    return { command: "run", options: { ...options, command: rest } };
-  }
-  const [image, ...command] = rest;
-  if (image === undefined) throw missing("hb run", "an image");
-  return { command: "run", options: { ...options, image, command } };
+/** `container ls …` -> `ps …`: what is not renamed keeps its name. */
+function ungroup(argv: readonly string[]): readonly string[] {
+  const [group = "", verb, ...rest] = argv;
+  const names = Object.hasOwn(groups, group) ? groups[group] : undefined;
+  if (names === undefined || verb === undefined) return argv;
+  return [Object.hasOwn(names, verb) ? (names[verb] ?? verb) : verb, ...rest];
 }
 
 function parseSpec(argv: readonly string[]): Invocation {
-  const explainUnknown = explainContainerFlag;
-  const rules = { command: "hb spec", stopEarly: true, explainUnknown };
+  const rules = containerRules("hb spec");
   const { options, rest, help: asked } = parseFlags(specFlags, argv, rules);
   if (asked) return help("spec");
   const [image, directory, ...command] = rest;
@@ -238,38 +189,5 @@ function parseHelp(argv: readonly string[]): Invocation {
   const meant = nearest(topic, commandNames);
   throw new UsageError(`hb has no command "${topic}" to explain`, {
     hint: meant === undefined ? "see 'hb help'" : `did you mean 'hb help ${meant}'?`,
-  });
-}
-
-function rulesOf(command: string) {
-  return { command, stopEarly: false, explainUnknown: explainFlag(command) };
-}
-
-function explainFlag(command: string) {
-  return (flag: string, known: readonly string[]): string => {
-    const meant = nearest(flag, known);
-    return meant === undefined
-      ? `see '${seeHelp(command)}'`
-      : `did you mean ${meant}? see '${seeHelp(command)}'`;
-  };
-}
-
-/** docker's flags that hb lacks get a sentence of their own. */
-function explainContainerFlag(flag: string, known: readonly string[]): string {
-  const name = flag.startsWith("--") ? flag.slice(2) : dockerOnlyLetters[flag[1] ?? ""];
-  if (name !== undefined && dockerOnlyFlags.includes(name)) {
-    return `docker has --${name}, this version of hb has not; see 'hb help run' for what there is`;
-  }
-  return explainFlag("hb run")(flag, known);
-}
-
-function missing(command: string, what: string, topic = command): UsageError {
-  return new UsageError(`${command} needs ${what}`, { hint: `see '${seeHelp(topic)}'` });
-}
-
-function refuseExtra(command: string, extra: string | undefined, topic = command): void {
-  if (extra === undefined) return;
-  throw new UsageError(`${command} does not take another argument, got "${extra}"`, {
-    hint: `see '${seeHelp(topic)}'`,
   });
 }

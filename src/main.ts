@@ -7,7 +7,8 @@
  */
 
 import { writeSync } from "node:fs";
-import { type Invocation, parseCommandLine } from "./cli.ts";
+import type { CommandName, Commands, Invocation } from "./cli/invocation.ts";
+import { parseCommandLine } from "./cli.ts";
 import { formatError, HbError } from "./errors.ts";
 
 /** What a shell reports for a program that SIGPIPE ended. */
@@ -31,37 +32,55 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function dispatch(invocation: Invocation): Promise<number> {
-  switch (invocation.command) {
-    case "run":
-      return (await import("./commands/run.ts")).run(invocation.options);
-    case "pull":
-      return (await import("./commands/pull.ts")).pull(invocation.options);
-    case "images":
-      return (await import("./commands/images.ts")).images(invocation.options);
-    case "rmi":
-      return (await import("./commands/rmi.ts")).rmi(invocation.options);
-    case "inspect":
-      return (await import("./commands/inspect.ts")).inspect(invocation.options);
-    case "spec":
-      return (await import("./commands/spec.ts")).spec(invocation.options);
-    case "network":
-      return (await import("./commands/network.ts")).network(invocation.options);
-    case "prune":
-      return (await import("./commands/prune.ts")).prune(invocation.options);
-    case "clean":
-      return (await import("./commands/clean.ts")).clean(invocation.options);
-    case "doctor":
-      return (await import("./commands/doctor.ts")).doctor(invocation.options);
-    case "version":
-      return (await import("./commands/version.ts")).version(invocation.options);
-    case "help":
-      return (await import("./commands/help.ts")).help(invocation.options);
-  }
+type Run = {
+  readonly [Name in CommandName]: (options: Commands[Name]) => Promise<number>;
+};
+
+const commands: Run = {
+  run: async (options) => (await import("./commands/run.ts")).run(options),
+  create: async (options) => (await import("./commands/create.ts")).create(options),
+  start: async (options) => (await import("./commands/start.ts")).start(options),
+  restart: async (options) => (await import("./commands/restart.ts")).restart(options),
+  stop: async (options) => (await import("./commands/stop.ts")).stop(options),
+  kill: async (options) => (await import("./commands/kill.ts")).kill(options),
+  pause: async (options) => (await import("./commands/pause.ts")).pause(options),
+  unpause: async (options) => (await import("./commands/pause.ts")).unpause(options),
+  wait: async (options) => (await import("./commands/wait.ts")).wait(options),
+  rm: async (options) => (await import("./commands/rm.ts")).rm(options),
+  rename: async (options) => (await import("./commands/rename.ts")).rename(options),
+  update: async (options) => (await import("./commands/update.ts")).update(options),
+  ps: async (options) => (await import("./commands/ps.ts")).ps(options),
+  logs: async (options) => (await import("./commands/logs.ts")).logs(options),
+  exec: async (options) => (await import("./commands/exec.ts")).exec(options),
+  attach: async (options) => (await import("./commands/attach.ts")).attach(options),
+  top: async (options) => (await import("./commands/top.ts")).top(options),
+  stats: async (options) => (await import("./commands/stats.ts")).stats(options),
+  port: async (options) => (await import("./commands/port.ts")).port(options),
+  diff: async (options) => (await import("./commands/diff.ts")).diff(options),
+  cp: async (options) => (await import("./commands/cp.ts")).cp(options),
+  export: async (options) => (await import("./commands/export.ts")).exportContainer(options),
+  events: async (options) => (await import("./commands/events.ts")).events(options),
+  spec: async (options) => (await import("./commands/spec.ts")).spec(options),
+  network: async (options) => (await import("./commands/network.ts")).network(options),
+  pull: async (options) => (await import("./commands/pull.ts")).pull(options),
+  images: async (options) => (await import("./commands/images.ts")).images(options),
+  inspect: async (options) => (await import("./commands/inspect.ts")).inspect(options),
+  rmi: async (options) => (await import("./commands/rmi.ts")).rmi(options),
+  prune: async (options) => (await import("./commands/prune.ts")).prune(options),
+  clean: async (options) => (await import("./commands/clean.ts")).clean(options),
+  doctor: async (options) => (await import("./commands/doctor.ts")).doctor(options),
+  version: async (options) => (await import("./commands/version.ts")).version(options),
+  help: async (options) => (await import("./commands/help.ts")).help(options),
+};
+
+async function dispatch({ command, options }: Invocation): Promise<number> {
+  // Each name comes with its own options (cli/invocation.ts).
+  return commands[command](options as never);
 }
 
 function defaultExitCode(argv: readonly string[]): number {
-  return argv[0] === "run" ? EXIT_RUN_FAILED : 1;
+  const isRun = argv[0] !== undefined && ["run", "create", "exec"].includes(argv[0]);
+  return isRun ? EXIT_RUN_FAILED : 1;
 }
 
 /** The reader of our output went away (`hb images | head -1`): it is no failure of ours. */

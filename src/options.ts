@@ -53,28 +53,6 @@ export interface ContainerFlags {
 /** `always`, `missing` or `never`. */
 export type PullPolicy = "always" | "missing" | "never";
 
-/** Flags of `hb run` that are about this one run. */
-export interface RunFlags extends ContainerFlags, ImageFlags {
-  readonly cidfile?: string;
-  readonly init: boolean;
-  readonly interactive: boolean;
-  readonly ip?: string;
-  readonly macAddress?: string;
-  readonly name?: string;
-  readonly publish: readonly string[];
-  readonly publishAll: boolean;
-  readonly pull: PullPolicy;
-  readonly rm: boolean;
-  readonly rootfs?: string;
-}
-
-/** `hb run [flags] IMAGE [COMMAND]`. */
-export interface RunOptions extends RunFlags {
-  /** Absent with `--rootfs`. */
-  readonly image?: string;
-  readonly command: readonly string[];
-}
-
 /** `hb spec [flags] IMAGE DIR [COMMAND]`. */
 export interface SpecOptions extends ContainerFlags, ImageFlags {
   readonly pull: PullPolicy;

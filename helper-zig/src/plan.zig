@@ -46,6 +46,7 @@ pub const Process = struct {
     capabilities: Capabilities = .{},
     rlimits: []const Rlimit = &.{},
     noNewPrivileges: bool = false,
+    oomScoreAdj: ?i16 = null,
 };
 
 pub const User = struct {
@@ -115,6 +116,7 @@ pub const Linux = struct {
     maskedPaths: []const Text = &.{},
     readonlyPaths: []const Text = &.{},
     seccomp: ?Seccomp = null,
+    resources: ?Resources = null,
 
     /// Whether the container gets a new namespace of this type, of its own.
     pub fn has(linux: Linux, wanted: NamespaceType) bool {
@@ -178,12 +180,87 @@ pub const Extension = struct {
     interactive: bool = false,
     init: bool = false,
     network: ?Network = null,
+    cgroup: ?Cgroup = null,
+    life: Life = .{},
+    origin: Unread = .unread,
+};
+
+pub const Life = struct {
+    detach: ?Detach = null,
+    log: ?Log = null,
+    stopSignal: u8 = 15,
+    stopTimeoutMs: i32 = 10_000,
+    timeoutMs: ?u64 = null,
+    restart: ?Restart = null,
+    health: ?Health = null,
+    events: Text = "/dev/null",
+};
+
+pub const Detach = struct {
+    print: Text = "",
+    attach: ?Attach = null,
+};
+
+pub const Attach = struct {
+    stdin: bool,
+    output: bool = true,
+    sigProxy: bool = true,
+    detachKeys: Text = "",
+};
+
+pub const Log = struct {
+    maxSizeBytes: i64 = -1,
+    maxFiles: u32 = 1,
+};
+
+pub const Restart = struct {
+    policy: RestartPolicy,
+    maximumRetryCount: u32 = 0,
+};
+
+pub const RestartPolicy = enum { @"on-failure", always, @"unless-stopped" };
+
+pub const Health = struct {
+    args: []const Text,
+    intervalMs: u64,
+    timeoutMs: u64,
+    startPeriodMs: u64,
+    startIntervalMs: u64,
+    retries: u32,
+};
+
+pub const ExecPlan = struct {
+    ociVersion: Text,
+    process: Process,
+    linux: ExecLinux,
+    hb: ExecExtension,
+};
+
+pub const ExecLinux = struct {
+    seccomp: ?Seccomp = null,
+};
+
+pub const ExecExtension = struct {
+    container: ExecContainer,
+    user: Text = "",
+    groupAdd: []const Text = &.{},
+    interactive: bool = false,
+    detach: bool = false,
+    detachKeys: Text = "",
+};
+
+pub const ExecContainer = struct {
+    id: Text,
+    directory: Text,
+    pid: i32,
+    supervisor: i32,
 };
 
 pub const ContainerDirectory = struct {
     id: Text,
     directory: Text,
     keep: bool = false,
+    lock: ?i32 = null,
     name: ?Text = null,
     nameFile: ?Text = null,
 };
@@ -232,6 +309,55 @@ pub const PlannedFile = struct {
 pub const IdTools = struct {
     newuidmap: Text,
     newgidmap: Text,
+};
+
+pub const Resources = struct {
+    memory: ?MemoryLimits = null,
+    cpu: ?CpuLimits = null,
+    pids: ?PidsLimit = null,
+    blockIO: ?BlockIo = null,
+};
+
+pub const MemoryLimits = struct {
+    limit: ?i64 = null,
+    reservation: ?i64 = null,
+    swap: ?i64 = null,
+    swappiness: ?u64 = null,
+    disableOOMKiller: bool = false,
+};
+
+pub const CpuLimits = struct {
+    shares: ?u64 = null,
+    quota: ?i64 = null,
+    period: ?u64 = null,
+    cpus: ?Text = null,
+    mems: ?Text = null,
+};
+
+pub const PidsLimit = struct {
+    limit: i64,
+};
+
+pub const BlockIo = struct {
+    weight: ?u16 = null,
+    throttleReadBpsDevice: []const Throttle = &.{},
+    throttleWriteBpsDevice: []const Throttle = &.{},
+    throttleReadIOPSDevice: []const Throttle = &.{},
+    throttleWriteIOPSDevice: []const Throttle = &.{},
+};
+
+pub const Throttle = struct {
+    major: u32,
+    minor: u32,
+    rate: u64,
+};
+
+pub const Cgroup = struct {
+    version: u8,
+    directories: []const Text,
+    controllers: []const Text = &.{},
+    supervisor: ?Text = null,
+    optional: bool = false,
 };
 
 /// Arguments and environment alone may reach 2 MiB (execve(2)); JSON's escapes at worst sixfold.

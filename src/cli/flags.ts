@@ -21,8 +21,25 @@ export interface Flag {
   readonly kind: "switch" | "one" | "many";
   /** A switch's or value's default. */
   readonly otherwise?: boolean | string;
+  /** A switch that is undefined where it is not given. */
+  readonly mayBeAbsent?: true;
   /** The only values there are. */
   readonly choices?: readonly string[];
+}
+
+/** A flag that may be repeated. */
+export function many(name: string, short?: string): Flag {
+  return short === undefined ? { name, kind: "many" } : { name, short, kind: "many" };
+}
+
+/** A flag with one value. */
+export function one(name: string, short?: string): Flag {
+  return short === undefined ? { name, kind: "one" } : { name, short, kind: "one" };
+}
+
+/** A flag without a value. */
+export function toggle(name: string, short?: string): Flag {
+  return short === undefined ? { name, kind: "switch" } : { name, short, kind: "switch" };
 }
 
 /** One command's flags, by the option they fill. */
@@ -78,7 +95,8 @@ export function parseFlags<Options>(
 
 function defaultOf(flag: Flag): boolean | string | string[] | undefined {
   if (flag.kind === "many") return [];
-  return flag.otherwise ?? (flag.kind === "switch" ? false : undefined);
+  const isSet = flag.kind === "switch" && flag.mayBeAbsent !== true;
+  return flag.otherwise ?? (isSet ? false : undefined);
 }
 
 class Reader {

@@ -9,22 +9,9 @@ import type {
   PruneOptions,
   ReportOptions,
   RmiOptions,
-  RunFlags,
   SpecOptions,
 } from "../options.ts";
-import type { Flag, FlagTable } from "./flags.ts";
-
-function many(name: string, short?: string): Flag {
-  return short === undefined ? { name, kind: "many" } : { name, short, kind: "many" };
-}
-
-function one(name: string, short?: string): Flag {
-  return short === undefined ? { name, kind: "one" } : { name, short, kind: "one" };
-}
-
-function toggle(name: string, short?: string): Flag {
-  return short === undefined ? { name, kind: "switch" } : { name, short, kind: "switch" };
-}
+import { type Flag, type FlagTable, many, one, toggle } from "./flags.ts";
 
 const format: Flag = {
   name: "format",
@@ -33,20 +20,23 @@ const format: Flag = {
   otherwise: "table",
 };
 
-const pull: Flag = {
+/** `--pull`. */
+export const pull: Flag = {
   name: "pull",
   kind: "one",
   choices: ["always", "missing", "never"],
   otherwise: "missing",
 };
 
-const imageFlags: FlagTable<ImageFlags> = {
+/** What chooses an image. */
+export const imageFlags: FlagTable<ImageFlags> = {
   platform: one("platform"),
   tlsVerify: { name: "tls-verify", kind: "switch", otherwise: true },
   quiet: toggle("quiet", "q"),
 };
 
-const containerFlags: FlagTable<ContainerFlags> = {
+/** What shapes a container. */
+export const containerFlags: FlagTable<ContainerFlags> = {
   addHost: many("add-host"),
   capAdd: many("cap-add"),
   capDrop: many("cap-drop"),
@@ -75,23 +65,6 @@ const containerFlags: FlagTable<ContainerFlags> = {
   user: one("user", "u"),
   volume: many("volume", "v"),
   workdir: one("workdir", "w"),
-};
-
-/** `hb run`. */
-export const runFlags: FlagTable<RunFlags> = {
-  ...containerFlags,
-  ...imageFlags,
-  cidfile: one("cidfile"),
-  init: toggle("init"),
-  interactive: toggle("interactive", "i"),
-  ip: one("ip"),
-  macAddress: one("mac-address"),
-  name: one("name"),
-  publish: many("publish", "p"),
-  publishAll: toggle("publish-all", "P"),
-  pull,
-  rm: { name: "rm", kind: "switch", otherwise: true },
-  rootfs: one("rootfs"),
 };
 
 /** `hb spec`. */
@@ -147,22 +120,10 @@ export const reportFlags: FlagTable<ReportOptions> = { format };
  * a pasted command line fails with a sentence about the flag and not with a guess.
  */
 export const dockerOnlyFlags: readonly string[] = (
-  "annotation attach blkio-weight blkio-weight-device cgroup-parent cgroupns cpu-count " +
-  "cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus " +
-  "cpuset-cpus cpuset-mems detach detach-keys device-cgroup-rule device-read-bps " +
-  "device-read-iops device-write-bps device-write-iops disable-content-trust domainname " +
-  "expose gpus health-cmd health-interval health-retries health-start-interval " +
-  "health-start-period health-timeout ip6 ipc isolation kernel-memory link link-local-ip " +
-  "log-driver log-opt memory memory-reservation memory-swap memory-swappiness " +
-  "net-alias network-alias no-healthcheck oom-kill-disable oom-score-adj pid pids-limit " +
-  "restart runtime sig-proxy stop-timeout storage-opt sysctl " +
+  "annotation blkio-weight-device cgroupns cpu-count " +
+  "cpu-percent cpu-rt-period cpu-rt-runtime " +
+  "device-cgroup-rule disable-content-trust domainname " +
+  "expose gpus ip6 ipc isolation kernel-memory link link-local-ip " +
+  "net-alias network-alias pid runtime storage-opt sysctl " +
   "use-api-socket userns uts volume-driver volumes-from"
 ).split(" ");
-
-/** The letters of those. */
-export const dockerOnlyLetters: Readonly<Record<string, string>> = {
-  a: "attach",
-  c: "cpu-shares",
-  d: "detach",
-  m: "memory",
-};

@@ -7,6 +7,7 @@
 import { UsageError } from "../errors.ts";
 import type { HelpOptions } from "../options.ts";
 import { printResult } from "../output.ts";
+import { containerTexts } from "./help-containers.ts";
 
 /** Prints the text about `topic`, or the overview. */
 export function help({ topic }: HelpOptions): number {
@@ -30,6 +31,11 @@ const overview = `hb runs container images from one file: no daemon, no root, no
 
 Containers
   run [FLAGS] IMAGE [COMMAND]           run a command in a new container
+  ps                                    list containers; -a those that ended, too
+  exec [FLAGS] CONTAINER COMMAND        run another command in a running container
+  logs [FLAGS] CONTAINER                what a container has written
+  stop, kill, start, restart, wait, rm  CONTAINER...
+  create, attach, cp, diff, export, port, rename, top, stats, update, pause, unpause, events
   spec [FLAGS] IMAGE DIR [COMMAND]      write a bundle that crun and runc can run
   network create|ls|rm|inspect|prune    networks between containers (root)
 
@@ -107,13 +113,41 @@ Isolation
       --security-opt seccomp=FILE|unconfined
       --security-opt systempaths=unconfined
 
+Life
+  -d, --detach                  print the id once the command runs, and let it run
+      --rm                      remove the container when it ends: always, but with -d
+      --rm=false                keep its files, log and exit status until 'hb rm'
+  -a, --attach STREAM           of stdin, stdout and stderr only these
+      --detach-keys KEYS        ctrl-p,ctrl-q unless said otherwise
+      --sig-proxy=false         do not pass signals on
+      --restart no|on-failure[:N]|always|unless-stopped
+      --stop-timeout SECONDS    from the stop signal to SIGKILL; 10 unless said otherwise
+      --timeout SECONDS         the longest it may run
+      --log-driver DRIVER       json-file, k8s-file, local (all the same here) or none
+      --log-opt KEY=VALUE       max-size=10m, max-file=3
+      --health-cmd COMMAND      exit status 0 says that it is well; --no-healthcheck for none
+      --health-interval 30s     also --health-timeout, --health-retries, --health-start-period
+                                and --health-start-interval
+
+Limits
+  -m, --memory SIZE             also --memory-reservation, --memory-swap, --memory-swappiness
+      --cpus NUMBER             of processors, for example 1.5; or --cpu-period and --cpu-quota
+  -c, --cpu-shares WEIGHT       1024 unless said otherwise
+      --cpuset-cpus LIST        for example 0-2,7; also --cpuset-mems
+      --pids-limit NUMBER       processes and threads
+      --blkio-weight WEIGHT     10 to 1000
+      --device-read-bps DEVICE:RATE
+                                also --device-write-bps, --device-read-iops, --device-write-iops
+      --oom-score-adj NUMBER    -1000 to 1000
+      --oom-kill-disable        wait for memory instead of being killed
+      --cgroup-parent PATH      make its cgroup there
+
 Image and container
       --pull always|missing|never
       --platform OS/ARCH        for example linux/arm64
       --tls-verify=false        allow plain HTTP and unknown certificates
   -q, --quiet                   say nothing while pulling
       --name NAME               a name of its own
-      --rm=false                keep the container's files
       --cidfile FILE            write the container's id there
   -l, --label KEY=VALUE         a label, also --label-file FILE
 
@@ -233,6 +267,7 @@ const help_ = `hb help [COMMAND]
 `;
 
 const texts: Readonly<Record<string, string>> = {
+  ...containerTexts,
   run,
   spec,
   pull,

@@ -7,6 +7,7 @@ import { bareImage, type ConvertInput, convert, type RootChoice } from "../conta
 import { chooseHostname } from "../container/etc.ts";
 import type { HostFacts } from "../container/facts.ts";
 import { checkName } from "../container/labels.ts";
+import { chooseLife } from "../container/life.ts";
 import { decideNetwork } from "../container/network.ts";
 import type { Plan } from "../container/plan.ts";
 import { seccompFor as seccomp } from "../container/seccomp.ts";
@@ -17,10 +18,16 @@ import { currentIdentity, helperMapFlags, type Identity } from "../host/identity
 import { checkArchitecture } from "../image/architecture.ts";
 import { type GrantedNetwork, grantNetwork } from "../network/grant.ts";
 import { type ObtainedImage, obtainImage } from "../obtain.ts";
-import type { RunOptions } from "../options.ts";
+import type { RunOptions } from "../options/containers.ts";
 import { printNotice, printStatus } from "../output.ts";
 import { newContainerId } from "../store/id.ts";
-import { containerPath, createStore, currentStore, type StorePaths } from "../store/layout.ts";
+import {
+  containerPath,
+  createStore,
+  currentStore,
+  type StorePaths,
+  within,
+} from "../store/layout.ts";
 import { type ClaimedName, claimName } from "../store/names.ts";
 import { sweep } from "../store/sweep.ts";
 
@@ -33,15 +40,17 @@ export async function run(options: RunOptions): Promise<number> {
   if (identity.notice !== undefined) printNotice(identity.notice);
   await sweepAll(store, identity);
   const id = newContainerId();
-  const container = { id, directory: containerPath(store, id), keep: !options.rm };
+  const container = { id, directory: containerPath(store, id), keep: options.rm === false };
   const name = options.image ?? options.rootfs ?? "";
   const facts = hostFacts(identity);
   const base = { options: { ...options, image: name }, facts, container };
+  const wishes = { events: within(store.root, "events") };
   // What is wrong with the flags is said before anything is pulled.
   const dryRun = () => {
     decideNetwork(options, [], facts);
     const root = chooseRoot(options, undefined, facts);
-    convert({ ...base, image: bareImage, root, network: { mode: "none" }, seccomp });
+    const life = chooseLife(options, bareImage, wishes);
+    convert({ ...base, life, image: bareImage, root, network: { mode: "none" }, seccomp });
   };
   const image =
     options.rootfs === undefined
@@ -49,7 +58,17 @@ export async function run(options: RunOptions): Promise<number> {
       : undefined;
   if (image !== undefined) checkArchitecture(image.name, image.config.platform, facts);
   const root = chooseRoot(options, image, facts);
-  return await connect(options, { ...base, image: image?.config.config ?? bareImage, root }, store);
+  const config = image?.config.config ?? bareImage;
+  const life = chooseLife(options, config, wishes);
+  const origin = {
+    image: name,
+    imageId: image?.record.config ?? "",
+    createdAt: new Date().toISOString(),
+    layers: image?.record.layers.toReversed() ?? [],
+    options,
+    config,
+  };
+  return await connect(options, { ...base, image: config, root, life, origin }, store);
 }
 
 /** The container with a network of its own, which is given back should it not start. */

@@ -9,6 +9,7 @@ import {
   type ResolvedUser,
 } from "../container/bundle.ts";
 import { bareImage, convert } from "../container/convert.ts";
+import { briefLife } from "../container/life.ts";
 import type { NetworkChoice } from "../container/network.ts";
 import type { Plan } from "../container/plan.ts";
 import { seccompFor } from "../container/seccomp.ts";
@@ -32,6 +33,7 @@ export async function spec(options: SpecOptions): Promise<number> {
     facts: hostFacts(identity),
     network: bundleNetwork(options.network),
     container: { id: newContainerId(), directory, keep: true },
+    life: briefLife,
     seccomp: seccompFor,
   };
   const store = currentStore();

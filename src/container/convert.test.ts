@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { parseCommandLine } from "../cli.ts";
 import { formatError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
-import type { RunOptions } from "../options.ts";
+import type { RunOptions } from "../options/containers.ts";
 import { bareImage, convert, type SeccompRequest } from "./convert.ts";
 import type { FileKind, HostFacts } from "./facts.ts";
+import { briefLife } from "./life.ts";
 import { decideNetwork, type NetworkChoice, type NetworkIntent } from "./network.ts";
 import { behindPasta } from "./pasta.ts";
 import type { Plan } from "./plan.ts";
@@ -137,7 +138,8 @@ function planOf(directory: string): Plan {
       options.rootfs === undefined
         ? { kind: "layers", lowerdirs: ["/store/layers/b/diff", "/store/layers/a/diff"] }
         : { kind: "directory", path: options.rootfs },
-    container: { id, directory: `/store/containers/${id}`, keep: !options.rm },
+    container: { id, directory: `/store/containers/${id}`, keep: options.rm === false },
+    life: briefLife,
     seccomp: seccompStub,
   });
 }

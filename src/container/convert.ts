@@ -13,7 +13,8 @@ import type { HostFacts } from "./facts.ts";
 import { chooseAnnotations, type ImageLabels } from "./labels.ts";
 import { chooseMounts } from "./mounts.ts";
 import { type NetworkChoice, networkOf, networkSysctls } from "./network.ts";
-import type { Extension, Linux, Namespace, NamespaceType, Plan, Seccomp } from "./plan.ts";
+import type { Origin } from "./origin.ts";
+import type { Extension, Life, Linux, Namespace, NamespaceType, Plan, Seccomp } from "./plan.ts";
 import { chooseArgs, chooseUser, chooseWorkingDirectory, type ImageProcess } from "./process.ts";
 import { parseSecurityOptions } from "./security.ts";
 import { parseUlimits } from "./ulimits.ts";
@@ -45,6 +46,10 @@ export interface ConvertInput {
   /** What the root is made of. */
   readonly root: RootChoice;
   readonly container: Extension["container"];
+  /** How it lives on (life.ts). */
+  readonly life: Life;
+  /** Absent where nobody will ask. */
+  readonly origin?: Origin;
   /** Turns the chosen profile and capabilities into a filter. */
   readonly seccomp: (request: SeccompRequest) => Seccomp;
 }
@@ -120,6 +125,8 @@ export function convert(input: ConvertInput): Plan {
       interactive: options.interactive,
       init: options.init,
       ...networkOf(network),
+      life: input.life,
+      ...(input.origin === undefined ? {} : { origin: input.origin }),
     },
   };
 }

@@ -7,6 +7,8 @@
  * twin: a key is added to both or to neither (tests/tidy.test.ts compares them).
  */
 
+import type { Origin } from "./origin.ts";
+
 export interface Plan {
   readonly ociVersion: string;
   readonly process: Process;
@@ -29,6 +31,8 @@ export interface Process {
   readonly capabilities: Capabilities;
   readonly rlimits: readonly Rlimit[];
   readonly noNewPrivileges: boolean;
+  /** -1000 to 1000; absent: as hb's own. */
+  readonly oomScoreAdj?: number;
 }
 
 /** Numeric, as the spec has it. `hb run` leaves it at 0:0 and lets `hb.user` decide. */
@@ -88,6 +92,8 @@ export interface Linux {
   readonly readonlyPaths: readonly string[];
   /** Absent: unconfined. */
   readonly seccomp?: Seccomp;
+  /** Absent: no limit was asked for. */
+  readonly resources?: Resources;
 }
 
 export interface IdMapping {
@@ -151,13 +157,120 @@ export interface Extension {
   readonly init: boolean;
   /** Absent: the host's network, nothing but loopback, or a namespace that is joined. */
   readonly network?: Network;
+  /** Absent: none is needed, or none can be had. */
+  readonly cgroup?: Cgroup;
+  readonly life: Life;
+  /** For `ps`, `inspect` and `start`; nothing to the helper. */
+  readonly origin?: Origin;
+}
+
+/** How the container lives on, and how it ends. */
+export interface Life {
+  /** Absent: in the foreground; the container ends with hb. */
+  readonly detach?: Detach;
+  /** Absent: what the payload writes goes to hb's own streams and nowhere else. */
+  readonly log?: Log;
+  /** What asks the payload to end: a signal's number. */
+  readonly stopSignal: number;
+  /** Between that and SIGKILL; -1: never. */
+  readonly stopTimeoutMs: number;
+  /** The longest a run may last. */
+  readonly timeoutMs?: number;
+  /** Absent: never started again. */
+  readonly restart?: Restart;
+  /** Absent: nobody asks whether the payload is well. */
+  readonly health?: Health;
+  /** The file that gets a line for everything that happens to containers. */
+  readonly events: string;
+}
+
+/** The supervisor goes on by itself; hb waits until the payload has started. */
+export interface Detach {
+  /** Printed once the payload runs; "" with `attach`. */
+  readonly print: string;
+  /** hb follows the container's streams until it ends or the keys are pressed. */
+  readonly attach?: Attach;
+}
+
+/** One client of a container's streams. */
+export interface Attach {
+  readonly stdin: boolean;
+  readonly output: boolean;
+  /** Signals hb is sent are passed on. */
+  readonly sigProxy: boolean;
+  /** Bytes, in hexadecimal, that end the following and leave the container running; "": none. */
+  readonly detachKeys: string;
+}
+
+/** The payload's output as lines in `containers/<id>/log` (CRI's form), rotated by size. */
+export interface Log {
+  /** -1: never rotated. */
+  readonly maxSizeBytes: number;
+  /** `log` and its predecessors `log.1`, … together; at least 1. */
+  readonly maxFiles: number;
+}
+
+/** Carried out by the supervisor. */
+export interface Restart {
+  readonly policy: RestartPolicy;
+  /** With `on-failure`: how often at most; 0: as often as it takes. */
+  readonly maximumRetryCount: number;
+}
+
+export type RestartPolicy = "on-failure" | "always" | "unless-stopped";
+
+/** docker's health check: a command in the container whose exit status is the answer. */
+export interface Health {
+  readonly args: readonly string[];
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly startPeriodMs: number;
+  readonly startIntervalMs: number;
+  readonly retries: number;
+}
+
+/** What another command than the container's own first one needs to run in it (`hb exec`). */
+export interface ExecPlan {
+  readonly ociVersion: string;
+  readonly process: Process;
+  readonly linux: ExecLinux;
+  readonly hb: ExecExtension;
+}
+
+export interface ExecLinux {
+  /** Absent: unconfined. */
+  readonly seccomp?: Seccomp;
+}
+
+export interface ExecExtension {
+  readonly container: ExecContainer;
+  /** As the plan's own `hb.user` and `hb.groupAdd`. */
+  readonly user: string;
+  readonly groupAdd: readonly string[];
+  readonly interactive: boolean;
+  /** hb ends as soon as the command has started. */
+  readonly detach: boolean;
+  /** As `Attach.detachKeys`: they leave the command running and end hb. */
+  readonly detachKeys: string;
+}
+
+/** A running container, by processes that are checked against each other and its lock. */
+export interface ExecContainer {
+  readonly id: string;
+  readonly directory: string;
+  /** Its first process. */
+  readonly pid: number;
+  /** That one's parent. */
+  readonly supervisor: number;
 }
 
 export interface ContainerDirectory {
   readonly id: string;
   readonly directory: string;
-  /** `--rm=false`: the writable layer outlives the run. */
+  /** The container outlives the run: writable layer, log and exit status stay until `rm`. */
   readonly keep: boolean;
+  /** The descriptor that holds the directory's lock; absent: the supervisor makes and locks it. */
+  readonly lock?: number;
   /** `--name`. */
   readonly name?: string;
   /** The file that holds the name, locked by an inherited descriptor; unlinked unless `keep`. */
@@ -232,4 +345,67 @@ export interface PlannedFile {
 export interface IdTools {
   readonly newuidmap: string;
   readonly newgidmap: string;
+}
+
+/** runtime-spec `linux.resources`, of it what hb has flags for. */
+export interface Resources {
+  readonly memory?: MemoryLimits;
+  readonly cpu?: CpuLimits;
+  readonly pids?: PidsLimit;
+  readonly blockIO?: BlockIo;
+}
+
+/** Bytes; -1: no limit. `swap` is memory and swap together, as docker and the spec have it. */
+export interface MemoryLimits {
+  readonly limit?: number;
+  readonly reservation?: number;
+  readonly swap?: number;
+  readonly swappiness?: number;
+  readonly disableOOMKiller?: boolean;
+}
+
+/** Microseconds and weights; `cpus` and `mems` are lists as `0-2,7`. */
+export interface CpuLimits {
+  readonly shares?: number;
+  readonly quota?: number;
+  readonly period?: number;
+  readonly cpus?: string;
+  readonly mems?: string;
+}
+
+export interface PidsLimit {
+  readonly limit: number;
+}
+
+export interface BlockIo {
+  readonly weight?: number;
+  readonly throttleReadBpsDevice: readonly Throttle[];
+  readonly throttleWriteBpsDevice: readonly Throttle[];
+  readonly throttleReadIOPSDevice: readonly Throttle[];
+  readonly throttleWriteIOPSDevice: readonly Throttle[];
+}
+
+export interface Throttle {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
+}
+
+/** Where the container's cgroup is made: by the supervisor, which also removes it. */
+export interface Cgroup {
+  readonly version: number;
+  /**
+   * The directories to make: one with version 2, one per hierarchy with version 1. Absolute paths
+   * in the file system, whose parents exist.
+   */
+  readonly directories: readonly string[];
+  /** Version 2: what must be enabled in the parent's `cgroup.subtree_control`. */
+  readonly controllers: readonly string[];
+  /**
+   * Version 2: the supervisor moves itself there first, because the parent may have no processes of
+   * its own once controllers are enabled in it ("no internal processes", cgroups(7)).
+   */
+  readonly supervisor?: string;
+  /** Without a limit that was asked for, a cgroup that cannot be made is no error. */
+  readonly optional: boolean;
 }

@@ -30,3 +30,12 @@ export function parseSignal(text: string, flag: string): string {
     hint: meant === undefined ? "see signal(7)" : `did you mean SIG${meant}?`,
   });
 }
+
+/** The number of a signal as `parseSignal` names it. */
+export function signalNumber(name: string): number {
+  const bare = name.slice("SIG".length);
+  const [, side, offset = "0"] = /^RT(MIN|MAX)(?:[+-](\d+))?$/.exec(bare) ?? [];
+  if (side === "MIN") return REALTIME_MIN + Number(offset);
+  if (side === "MAX") return SIGNAL_MAX - Number(offset);
+  return NAMES.indexOf(bare) + 1;
+}

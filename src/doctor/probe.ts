@@ -6,6 +6,7 @@
 
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { bareImage, convert } from "../container/convert.ts";
+import { briefLife } from "../container/life.ts";
 import { seccompFor } from "../container/seccomp.ts";
 import { formatError, HbError } from "../errors.ts";
 import { helperBytes } from "../helper/binary.ts";
@@ -64,6 +65,7 @@ export function probeContainer(store: StorePaths, identity: Identity): Probe {
       network: { mode: "host" },
       root: { kind: "layers", lowerdirs: [layer] },
       container: { id, directory: containerPath(store, id), keep: false },
+      life: briefLife,
       seccomp: seccompFor,
     });
     const { exitCode, stderr } = runPlan(plan);
