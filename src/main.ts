@@ -15,8 +15,6 @@ import { formatError, HbError } from "./errors.ts";
 const EXIT_BROKEN_PIPE = 141;
 const EXIT_RUN_FAILED = 125;
 
-process.exit(await main(process.argv.slice(2)));
-
 async function main(argv: readonly string[]): Promise<number> {
   try {
     if (process.platform !== "linux") {
@@ -72,6 +70,8 @@ const commands: Run = {
   version: async (options) => (await import("./commands/version.ts")).version(options),
   help: async (options) => (await import("./commands/help.ts")).help(options),
 };
+
+process.exit(await main(process.argv.slice(2)));
 
 async function dispatch({ command, options }: Invocation): Promise<number> {
   // Each name comes with its own options (cli/invocation.ts).
