@@ -32,8 +32,13 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   obtain: ["embedded", "errors", "host", "image", "options", "pull", "registry", "store"],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...["container", "doctor", "errors", "helper", "host", "image", "layer", "network", "obtain"],
-    ...["options", "output", "pull", "registry", "store", "fflate"],
+    ...["container", "doctor", "errors", "helper", "host", "image", "layer", "lifecycle"],
+    ...["network", "obtain", "options", "output", "pull", "registry", "store", "fflate"],
+  ],
+  // Containers that exist, and the way to a running one that several commands share.
+  lifecycle: [
+    ...["container", "errors", "helper", "host", "image", "network", "obtain", "options"],
+    ...["output", "store"],
   ],
   image: ["errors", "ip"],
   registry: ["image", "host", "errors", "ky"],

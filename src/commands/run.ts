@@ -21,6 +21,7 @@ import { type ObtainedImage, obtainImage } from "../obtain.ts";
 import type { RunOptions } from "../options/containers.ts";
 import { printNotice, printStatus } from "../output.ts";
 import { newContainerId } from "../store/id.ts";
+import { makeContainer, markKept } from "../store/kept.ts";
 import {
   containerPath,
   createStore,
@@ -117,7 +118,12 @@ function start(
   { keep, chosen }: GrantedNetwork,
   name?: ClaimedName,
 ): never {
-  if (options.cidfile !== undefined) writeCidFile(options.cidfile, plan.hb.container.id);
+  const { id } = plan.hb.container;
+  if (plan.hb.container.keep) {
+    using _lock = makeContainer(currentStore(), id);
+    markKept(currentStore(), id);
+  }
+  if (options.cidfile !== undefined) writeCidFile(options.cidfile, id);
   for (const port of chosen) printStatus(`hb: published ${port}`);
   return launch(plan, name === undefined ? keep : [...keep, name.fd]);
 }

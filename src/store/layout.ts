@@ -5,7 +5,7 @@
  *   layers/<diffID hex>/diff                an unpacked layer, in overlayfs's form
  *   layers/<chainID hex>-patch/diff         what a layer took from those below it
  *   images/<registry>/<repository>:<tag>/<os>-<arch>[-variant].json     also <repository>@<digest>
- *   containers/<id>/                        writable layers, and config.json of kept containers
+ *   containers/<id>/                        what a container has (docs/containers.md)
  *   tmp/                                    staging: garbage once nobody holds its lock
  *   helper/<sha256>/hb-init                 only where programs in memory are refused
  */

@@ -45,6 +45,29 @@ export function tryLock(directory: string, mode: LockMode): DirectoryLock | NoLo
   }
 }
 
+/** Whether somebody holds `directory`'s lock exclusively: the supervisor of a container, say. */
+export function isHeld(directory: string): boolean {
+  // Shared, so that many may look at once and none takes another's look for an owner.
+  const lock = tryLock(directory, "shared");
+  if (lock instanceof DirectoryLock) lock.release();
+  return lock === "busy";
+}
+
+/**
+ * Locks `directory` exclusively if nobody owns it. Whoever only looks (`isHeld`) has it for a
+ * moment as well: then this tries again, rather than take that for an owner.
+ */
+export function tryOwn(directory: string): DirectoryLock | NoLock {
+  for (let tries = 0; tries < LOOKERS_MAX; tries++) {
+    const lock = tryLock(directory, "exclusive");
+    if (lock !== "busy" || isHeld(directory)) return lock;
+  }
+  return "busy";
+}
+
+/** More looks than this in a row are not by chance. */
+const LOOKERS_MAX = 10_000;
+
 /**
  * Locks `directory`, which exists and is never renamed, waiting for whoever has it. The wait stops
  * the event loop: only for locks that everybody holds for moments.

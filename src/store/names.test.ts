@@ -41,7 +41,7 @@ test("a kept container keeps its name", () => {
   const id = newContainerId();
   closeSync(claimName(store, "web", id).fd);
   mkdirSync(containerPath(store, id));
-  writeFileSync(`${containerPath(store, id)}/config.json`, "{}");
+  writeFileSync(`${containerPath(store, id)}/kept`, "");
   expect(() => claimName(store, "web", newContainerId())).toThrow(/has that name/);
 });
 

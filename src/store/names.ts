@@ -22,7 +22,7 @@ import {
 import { HbError } from "../errors.ts";
 import { LOCK_EX, tryFlock } from "../host/libc.ts";
 import { containerPath, type StorePath, type StorePaths, within } from "./layout.ts";
-import { DirectoryLock, tryLock, waitLock } from "./lock.ts";
+import { isHeld, waitLock } from "./lock.ts";
 import { isKept } from "./sweep.ts";
 
 /** A name that is ours as long as the descriptor is open. */
@@ -85,11 +85,7 @@ function openOptional(file: StorePath): number | undefined {
 
 function isInUse(store: StorePaths, id: string): boolean {
   if (!/^[0-9a-f]{64}$/.test(id)) return false;
-  const lock = tryLock(containerPath(store, id), "exclusive");
-  if (!(lock instanceof DirectoryLock)) return lock === "busy";
-  const kept = isKept(store, id);
-  lock.release();
-  return kept;
+  return isKept(store, id) || isHeld(containerPath(store, id));
 }
 
 function taken(name: string, id: string): HbError {

@@ -18,7 +18,7 @@ import {
   removeLocked,
 } from "./layers.ts";
 import { containerPath, type StorePaths } from "./layout.ts";
-import { DirectoryLock, tryLock } from "./lock.ts";
+import { DirectoryLock, tryOwn } from "./lock.ts";
 import { removeTrees } from "./remove.ts";
 import { isKept, listContainers } from "./sweep.ts";
 
@@ -76,7 +76,7 @@ export function containersOn(store: StorePaths, images: readonly StoredImage[]):
 function removeKeptContainers(store: StorePaths, mapFlags: readonly string[]): number {
   const ended = listContainers(store).flatMap((id) => {
     const path = containerPath(store, id);
-    const lock = isKept(store, id) ? tryLock(path, "exclusive") : "missing";
+    const lock = isKept(store, id) ? tryOwn(path) : "missing";
     return lock instanceof DirectoryLock ? [{ path, lock }] : [];
   });
   if (ended.length > 0) removeTrees(store, ended, mapFlags);

@@ -8,7 +8,7 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import { containerPath, type StorePath, type StorePaths, within } from "./layout.ts";
-import { tryLock } from "./lock.ts";
+import { tryLock, tryOwn } from "./lock.ts";
 import { type LockedTree, removeTrees } from "./remove.ts";
 
 /** `writeDurably`'s temporary files live for milliseconds; one this old has lost its writer. */
@@ -30,9 +30,9 @@ export function sweep(store: StorePaths, mapFlags: readonly string[]): HbError |
   }
 }
 
-/** Whether the container `id` ended and was to be kept (`--rm=false`). */
+/** Whether the container `id` outlives its run: then its directory is no garbage. */
 export function isKept(store: StorePaths, id: string): boolean {
-  return existsSync(within(containerPath(store, id), "config.json"));
+  return existsSync(within(containerPath(store, id), "kept"));
 }
 
 /** Every container directory, dead or alive. */
@@ -42,10 +42,10 @@ export function listContainers(store: StorePaths): string[] {
 
 function deadContainers(store: StorePaths): LockedTree[] {
   return listContainers(store).flatMap((id) => {
-    // Looked at before and after locking: the supervisor writes it before it lets go.
+    // Looked at before and after locking: it is made under the lock.
     if (isKept(store, id)) return [];
     const path = containerPath(store, id);
-    const lock = tryLock(path, "exclusive");
+    const lock = tryOwn(path);
     if (typeof lock === "string") return [];
     if (!isKept(store, id)) return [{ path, lock }];
     lock.release();

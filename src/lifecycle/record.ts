@@ -1,0 +1,30 @@
+/** What a container was started or made with: its plan, from the config.json of its directory. */
+
+import { readFileSync } from "node:fs";
+import type { Plan, Rlimit } from "../container/plan.ts";
+import { HbError } from "../errors.ts";
+import { within } from "../store/layout.ts";
+import type { Known } from "./select.ts";
+
+/** The container's plan as it was last written, checked to be one of ours. */
+export function readPlan(known: Known): Plan {
+  const file = within(known.directory, "config.json");
+  let plan: Plan;
+  try {
+    plan = JSON.parse(readFileSync(file, "utf8")) as Plan;
+    if (plan.hb.container.id !== known.id) throw new HbError("it is another container's");
+  } catch (error) {
+    throw new HbError(`Cannot read the container ${known.id.slice(0, 12)} from "${file}"`, {
+      cause: error,
+      hint: `remove the container with 'hb rm -f ${known.id.slice(0, 12)}'`,
+    });
+  }
+  const rlimits = plan.process.rlimits.map(withInfinity);
+  return { ...plan, process: { ...plan.process, rlimits } };
+}
+
+/** RLIM_INFINITY, 2^64-1, in the file; Infinity in a plan (helper/launch.ts). */
+function withInfinity({ type, soft, hard }: Rlimit): Rlimit {
+  const number = (limit: number) => (limit >= 2 ** 64 - 1 ? Number.POSITIVE_INFINITY : limit);
+  return { type, soft: number(soft), hard: number(hard) };
+}

@@ -1,0 +1,25 @@
+/** Directories of containers that outlive their runs: made and marked before the first start. */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { containerPath, type StorePaths, within } from "./layout.ts";
+import { DirectoryLock, tryOwn } from "./lock.ts";
+
+/** Tries at making a directory that sweeps take away between mkdir and flock. */
+const TRIES_MAX = 100;
+
+/** The new container's directory, locked; garbage until it is marked. */
+export function makeContainer(store: StorePaths, id: string): DirectoryLock {
+  const path = containerPath(store, id);
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    // 0700: what a container writes is its owner's business.
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const lock = tryOwn(path);
+    if (lock instanceof DirectoryLock) return lock;
+  }
+  throw new Error(`'${path}' is taken away again and again`);
+}
+
+/** Makes the container one that is kept. Its lock is the caller's. */
+export function markKept(store: StorePaths, id: string): void {
+  writeFileSync(within(containerPath(store, id), "kept"), "", { mode: 0o600 });
+}
