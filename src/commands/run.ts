@@ -86,7 +86,11 @@ async function connect(
   const granted = await grantNetwork({ intent, wishes: options, facts, store, container: own });
   try {
     for (const notice of granted.notices) printNotice(notice);
-    const plan = convert({ ...base, network: granted.choice, seccomp });
+    const planned = convert({ ...base, network: granted.choice, seccomp });
+    const plan =
+      planned.linux.resources === undefined
+        ? planned
+        : await (await import("../lifecycle/cgroup.ts")).grantCgroup(planned, options.cgroupParent);
     if (options.name === undefined) return start(plan, options, granted);
     const claimed = claimName(store, options.name, id);
     const named = { ...container, name: options.name, nameFile: claimed.file };

@@ -14,6 +14,7 @@ const root = {
   onlineCpus: "0-1,4",
   onlineMemoryNodes: "0",
   oomScoreAdj: 200,
+  boundingCapabilities: 1n << 24n,
   blockDevice: (path: string) => (path === "/dev/sda" ? { major: 8, minor: 0 } : undefined),
 } as unknown as HostFacts;
 const rootless = {
@@ -114,7 +115,9 @@ describe("parseLimits()", () => {
 
   test("an ordinary user can neither slow devices down nor be spared by the OOM killer", () => {
     expect(errorOf({ deviceReadBps: ["/dev/sda:1mb"] }, rootless)).toMatch(/only root may/);
-    expect(errorOf({ oomScoreAdj: "-5" }, rootless)).toMatch(/cannot go below their own 200/);
+    expect(errorOf({ oomScoreAdj: "-5" }, rootless)).toMatch(/below hb's own 200 takes CAP_SYS_/);
+    const confined = { ...root, boundingCapabilities: 0n } as HostFacts;
+    expect(errorOf({ oomScoreAdj: "-5" }, confined)).toMatch(/below hb's own 200 takes CAP_SYS_/);
     expect(parseOomScoreAdj({ oomScoreAdj: "200" }, rootless)).toBe(200);
     expect(parseOomScoreAdj({ oomScoreAdj: "-5" }, root)).toBe(-5);
   });

@@ -36,16 +36,20 @@ export function parseOomScoreAdj(flags: LimitWishes, facts: HostFacts): number |
   const text = flags.oomScoreAdj;
   if (text === undefined) return undefined;
   const score = parseWhole(text, "--oom-score-adj", { from: -1000, to: 1000 });
-  const isRootless = facts.identity.uidMappings.length > 0;
-  if (isRootless && score < facts.oomScoreAdj) {
-    // proc_pid_oom_score_adj(5): lowering takes CAP_SYS_RESOURCE on the machine itself.
+  if (score < facts.oomScoreAdj && !mayBeSpared(facts)) {
     throw new UsageError(
-      `Cannot use --oom-score-adj ${score}: an ordinary user cannot go below their own ` +
-        `${facts.oomScoreAdj}`,
-      { hint: `use ${facts.oomScoreAdj} or more, or run hb as root` },
+      `Cannot use --oom-score-adj ${score}: below hb's own ${facts.oomScoreAdj} takes ` +
+        "CAP_SYS_RESOURCE",
+      { hint: `use ${facts.oomScoreAdj} or more, or run hb as root of the machine` },
     );
   }
   return score;
+}
+
+/** proc_pid_oom_score_adj(5): what a user namespace of ours gives does not count. */
+function mayBeSpared({ identity, boundingCapabilities }: HostFacts): boolean {
+  const CAP_SYS_RESOURCE = 24n;
+  return identity.uidMappings.length === 0 && ((boundingCapabilities >> CAP_SYS_RESOURCE) & 1n) > 0;
 }
 
 function parseMemory(flags: LimitWishes): MemoryLimits | undefined {

@@ -3,7 +3,7 @@
  * container managers to get one (systemd.io/CGROUP_DELEGATION, org.freedesktop.systemd1(5)).
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import { DbusConnection } from "./dbus.ts";
 import type { DbusValue } from "./dbus-wire.ts";
@@ -109,9 +109,4 @@ function propertiesOf({ description, pids, slice }: ScopeWish): DbusValue[] {
 /** Whether this user's manager, and all that it runs, goes on after logout. */
 export function lingers(userName: string): boolean {
   return existsSync(`/var/lib/systemd/linger/${userName}`);
-}
-
-/** This process's cgroup of version 2, as /proc/self/cgroup has it: `/user.slice/…`. */
-export function ownUnifiedPath(): string {
-  return /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1] ?? "/";
 }
