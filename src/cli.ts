@@ -13,6 +13,7 @@ import {
   imagesFlags,
   inspectFlags,
   networkCreateFlags,
+  networkInspectFlags,
   networkLsFlags,
   networkRmFlags,
   pruneFlags,
@@ -154,9 +155,9 @@ function networkVerb(
       return asked ? undefined : { verb, ...options, names: rest };
     }
     case "inspect": {
-      const { rest, help: asked } = parseFlags({}, argv, rules);
+      const { options, rest, help: asked } = parseFlags(networkInspectFlags, argv, rules);
       if (!asked && rest.length === 0) throw missing(command, "a network", "hb network");
-      return asked ? undefined : { verb, names: rest };
+      return asked ? undefined : { verb, ...options, names: rest };
     }
     case "prune": {
       const { rest, help: asked } = parseFlags({}, argv, rules);

@@ -4,20 +4,21 @@ import { HbError } from "../errors.ts";
 import { hostPlatform, matchPlatform, parsePlatform } from "../image/platform.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
 import type { InspectOptions } from "../options.ts";
+import { formatDocuments } from "../output/listing.ts";
 import { printResult } from "../output.ts";
 import { readBlob } from "../store/blobs.ts";
 import { type ImageRecord, listImages, type StoredImage } from "../store/images.ts";
 import { currentStore, type StorePaths } from "../store/layout.ts";
 import { selectImages } from "../store/select.ts";
 
-/** Prints one array for all images, or nothing if one of them is not there. */
+/** Prints one array, or what `--format` makes of each; nothing if one of them is not there. */
 export async function inspect(options: InspectOptions): Promise<number> {
   const store = currentStore();
   const found = options.images.map((text) => {
     const { images } = selectImages(store, text);
     return describe(store, choose(images, text, options.platform));
   });
-  printResult(JSON.stringify(found, undefined, 4));
+  for (const text of formatDocuments(found, options.format ?? "")) printResult(text);
   return 0;
 }
 
@@ -32,10 +33,14 @@ function choose(images: readonly StoredImage[], text: string, asked?: string): I
   throw new HbError(`No such image: ${text}${where}`, { hint: "see 'hb images', or pull it" });
 }
 
-/** Fields of docker's that have a meaning here; Config is the image's own, untouched. */
+/**
+ * Fields of docker's that have a meaning here. Config is the image's own, but for the texts that
+ * scripts ask for and that docker has as "" where an image leaves them out.
+ */
 function describe(store: StorePaths, record: ImageRecord): Record<string, unknown> {
   const config = JSON.parse(new TextDecoder().decode(readBlob(store, record.config))) as {
     readonly [key: string]: unknown;
+    readonly config?: Readonly<Record<string, unknown>> | null;
     readonly rootfs?: { readonly diff_ids?: unknown };
   };
   const names = listImages(store).filter(({ record: other }) => other.config === record.config);
@@ -45,13 +50,13 @@ function describe(store: StorePaths, record: ImageRecord): Record<string, unknow
     RepoTags: unique(names.flatMap(tagsOf)),
     RepoDigests: unique(names.map(digestOf)),
     Comment: config.comment ?? "",
-    Created: config.created,
+    Created: config.created ?? "",
     Author: config.author ?? "",
     Architecture: architecture,
-    ...(variant === undefined ? {} : { Variant: variant }),
+    Variant: variant ?? "",
     Os: os,
     Size: record.sizeBytes,
-    Config: config.config ?? {},
+    Config: { User: "", WorkingDir: "", ...config.config },
     RootFS: { Type: "layers", Layers: config.rootfs?.diff_ids ?? [] },
     Metadata: { LastTagTime: record.pulledAt },
   };

@@ -1,4 +1,4 @@
-/** What templates print. Every row holds for Go's own text/template and docker, unless it says so. */
+/** What templates print. Every row holds for Go's text/template and docker, unless it says so. */
 
 import { describe, expect, test } from "bun:test";
 import { compileTemplate } from "./template.ts";
