@@ -195,7 +195,12 @@ holds("comparisons and logic", [
     "true true true false true",
   ],
   ["strings by their order", '{{lt "a" "b"}} {{gt "B" "a"}}', 0, "true false"],
-  ["nothing equals only nothing", "{{eq .a.b `x`}} {{eq .a.b .a.c}}", { a: {} }, "false true"],
+  [
+    "nothing equals only nothing",
+    "{{eq .a.b `x`}} {{eq .a.b .a.c}} {{ne .a .a.b}}",
+    { a: {} },
+    "false true true",
+  ],
   ["and gives the value that decides", "{{and .a .b}} {{and .b .c}}", { a: 0, b: 1, c: 2 }, "0 2"],
   ["or does, too", "{{or .a .b}} {{or .a `` }}", { a: 0, b: 1 }, "1 "],
   [
@@ -287,11 +292,12 @@ holds("printf", [
   ],
   [
     "too few and too many",
-    '{{printf "%d"}} {{printf "a" 1 "b"}}',
+    '{{printf "%d"}} {{printf "a" 1 "b" nil}}',
     0,
-    "%!d(MISSING) a%!(EXTRA int=1, string=b)",
+    "%!d(MISSING) a%!(EXTRA int=1, string=b, <nil>)",
   ],
   ["nothing", '{{printf "%v %s" nil nil}}', 0, "<nil> %!s(<nil>)"],
+  ["no width without end", '{{printf "%9999999d" 1}}', 0, "%!(BADWIDTH)%!(EXTRA int=1)"],
   ["percent signs", '{{printf "%%"}} {{printf "%"}}', 0, "% %!(NOVERB)"],
   [
     "quotes as Go writes them",

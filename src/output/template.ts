@@ -1,9 +1,10 @@
 /**
  * docker's `--format`: Go's text/template over plain objects, what people's scripts use of it.
  *
- * Values are what JSON can hold and have no types, which shows in three places: a map key that is
- * not there and null both print `<no value>`; maps and structs both print `map[k:v]`; and null is
- * an empty list or map to `len`, `index` and `range`. `{{json .}}` keeps the order of fields.
+ * Values are what JSON can hold and have no types, which shows in some places: a map key that is
+ * not there and null both print `<no value>`; maps and structs both print `map[k:v]`; null is an
+ * empty list or map to `len`, `index` and `range`; whole and broken numbers compare with each
+ * other; and `{{json .}}` keeps the order of fields.
  */
 
 import { HbError, type HbErrorOptions, UsageError } from "../errors.ts";

@@ -6,7 +6,7 @@
  */
 
 import { ArgumentFault, TemplateFault } from "./fault.ts";
-import { print, sortedFields, typeName } from "./format.ts";
+import { countMax, print, sortedFields, typeName } from "./format.ts";
 import { type Functions, isTrue } from "./functions.ts";
 import type { Block, Command, Node, Operand, Pipe } from "./nodes.ts";
 import { unknownField } from "./parser.ts";
@@ -108,7 +108,8 @@ class Evaluator {
     if (isNothing(value)) return [];
     if (Array.isArray(value)) return [...value.entries()];
     if (typeof value === "object" && value !== null) return sortedFields(value);
-    if (typeof value === "number" && Number.isInteger(value) && names.length < 2) {
+    const counts = typeof value === "number" && Number.isInteger(value) && value <= countMax;
+    if (counts && names.length < 2) {
       return Array.from({ length: Math.max(0, value) }, (_, index) => [index, index]);
     }
     throw new TemplateFault(`range cannot go over ${typeName(value)} ${print(value)}`, at);

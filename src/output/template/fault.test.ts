@@ -80,6 +80,14 @@ describe("a template that cannot be read is a usage error with a place", () => {
     expect(errorOf("{{jsn .}}").hint).toBe("did you mean json?");
   });
 
+  test("one that is nested without end", () => {
+    const often = (piece: string) => piece.repeat(50_000);
+    const nested = [often("{{if .}}"), `{{if .}}${often("{{else if .}}")}`, `{{${often("(")}}}`];
+    for (const template of nested) {
+      expect(errorOf(template).cause).toEndWith("more than 200 blocks and parentheses");
+    }
+  });
+
   test("a very long one is not repeated whole", () => {
     expect(errorOf(`${"x".repeat(1000)}{{`).message.length).toBeLessThan(400);
   });
@@ -137,6 +145,13 @@ describe("a value that does not fit the template is an error with a place", () =
     ],
     ["arguments of a field", "{{.a 1}}", { a: 1 }, "column 3: .a is no method but has arguments"],
     ["arguments of a value", "{{1 2}}", 0, "column 3: only functions and methods take arguments"],
+    [
+      "a range without end",
+      "{{range 9999999}}{{end}}",
+      0,
+      "column 9: range cannot go over int 9999999",
+    ],
+    ["padding without end", '{{pad "x" 0 9999999}}', 0, "column 3: pad: it adds 1000000 at most"],
     ["nil alone", "{{nil}}", 0, "column 3: nil alone is no value"],
     [
       "a range over a string",

@@ -5,6 +5,9 @@
  * and every verb for floats takes it too. Left out: `*` as a width, argument indexes, `%#v`.
  */
 
+/** Go's own limit of a width; here of everything a template can ask for by a number. */
+export const countMax = 1_000_000;
+
 /** `value` as `%v` has it. What is not there is `<nil>`. */
 export function print(value: unknown): string {
   return formatValue(value, plain);
@@ -27,6 +30,7 @@ export function printFormat(format: string, values: readonly unknown[]): string 
   const text = format.replace(pattern, (_, flags, width, precision, verb) => {
     if (verb === "") return "%!(NOVERB)";
     if (verb === "%") return "%";
+    if (Number(width) > countMax) return "%!(BADWIDTH)";
     if (used >= values.length) return `%!${verb}(MISSING)`;
     return formatValue(values[used++], {
       verb,
@@ -35,7 +39,7 @@ export function printFormat(format: string, values: readonly unknown[]): string 
       precision: precision === undefined ? undefined : Number(precision),
     });
   });
-  const extra = values.slice(used).map((value) => `${typeName(value)}=${print(value)}`);
+  const extra = values.slice(used).map((value) => named(value, plain));
   return text + (extra.length === 0 ? "" : `%!(EXTRA ${extra.join(", ")})`);
 }
 
@@ -76,8 +80,13 @@ function formatValue(value: unknown, directive: Directive): string {
   }
   const text = formatScalar(value, directive);
   if (text !== undefined) return pad(text, directive, typeof value === "number");
-  if (value === undefined || value === null) return `%!${directive.verb}(<nil>)`;
-  return `%!${directive.verb}(${typeName(value)}=${print(value)})`;
+  return `%!${directive.verb}(${named(value, { ...directive, verb: "v" })})`;
+}
+
+/** A value beside its type, for what has gone wrong. */
+function named(value: unknown, directive: Directive): string {
+  if (value === undefined || value === null) return "<nil>";
+  return `${typeName(value)}=${formatValue(value, directive)}`;
 }
 
 /** Undefined where the verb is none for such a value. */

@@ -7,7 +7,7 @@
  */
 
 import { ArgumentFault } from "./fault.ts";
-import { print, printAll, printFormat, sortedFields, typeName } from "./format.ts";
+import { countMax, print, printAll, printFormat, sortedFields, typeName } from "./format.ts";
 
 /** One function: how many arguments it takes, and what it makes of them. */
 export interface TemplateFunction {
@@ -96,11 +96,11 @@ function equalsAny(first: unknown, ...others: unknown[]): boolean {
 
 /** Nothing equals only nothing; a number and a string are an error, as in Go. */
 function equals(a: unknown, b: unknown): boolean {
+  if (isNothing(a) || isNothing(b)) return isNothing(a) && isNothing(b);
   for (const value of [a, b]) {
-    if (typeof value !== "object" || value === null) continue;
+    if (typeof value !== "object") continue;
     throw new ArgumentFault(`it cannot compare a ${typeName(value)}`);
   }
-  if (isNothing(a) || isNothing(b)) return isNothing(a) && isNothing(b);
   checkSameType(a, b);
   return a === b;
 }
@@ -200,7 +200,8 @@ function title(value: string): string {
 
 function pad(value: unknown, before: unknown, after: unknown): string {
   const [left, right] = [whole(before), whole(after)];
-  if (left < 0 || right < 0) throw new ArgumentFault("it takes no negative number");
+  if (Math.min(left, right) < 0) throw new ArgumentFault("it takes no negative number");
+  if (Math.max(left, right) > countMax) throw new ArgumentFault(`it adds ${countMax} at most`);
   const shown = text(value);
   return shown === "" ? "" : " ".repeat(left) + shown + " ".repeat(right);
 }

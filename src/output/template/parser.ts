@@ -30,6 +30,9 @@ export function unknownField(name: string, at: number, fields: readonly string[]
   return new TemplateFault(`there is no field .${name}`, at, hint);
 }
 
+/** Blocks and parentheses inside each other: far more than anybody writes, and within the stack. */
+const depthMax = 200;
+
 const unsupported = ["define", "template", "block"];
 
 /** How a list of nodes ended. */
@@ -43,6 +46,7 @@ class Parser {
   #next = 0;
   #variables: string[] = ["$"];
   #ranges = 0;
+  #depth = 0;
   /** Dot is the template's own value: not in a `range` or `with`. */
   #dotIsRoot = true;
 
@@ -97,6 +101,7 @@ class Parser {
   #block(kind: Block["kind"]): Block {
     const outer = this.#variables.length;
     const wasRoot = this.#dotIsRoot;
+    this.#enter();
     const pipe = this.#pipe(kind);
     const inner = this.#variables.length;
     this.#close(kind);
@@ -110,6 +115,7 @@ class Parser {
       ? this.#otherwise(kind, pipe.at)
       : this.#end(stop, kind, pipe.at);
     this.#variables.length = outer;
+    this.#depth--;
     return { kind, pipe, body, otherwise };
   }
 
@@ -237,9 +243,16 @@ class Parser {
 
   #parenthesis(): Base {
     const { at } = this.#take();
+    this.#enter();
     const pipe = this.#pipe("( )");
+    this.#depth--;
     if (!this.#takeSymbol(")")) throw new TemplateFault("this ( is not closed by )", at);
     return { kind: "pipe", pipe };
+  }
+
+  #enter(): void {
+    if (this.#depth++ < depthMax) return;
+    throw new TemplateFault(`more than ${depthMax} blocks and parentheses`, this.#peek().at);
   }
 
   #taken(base: Base): Base {
