@@ -109,8 +109,8 @@ function parseRmi(argv: readonly string[]): Invocation {
 function parseInspect(argv: readonly string[]): Invocation {
   const { options, rest, help: asked } = parseFlags(inspectFlags, argv, rulesOf("hb inspect"));
   if (asked) return help("inspect");
-  if (rest.length === 0) throw missing("hb inspect", "an image");
-  return { command: "inspect", options: { ...options, images: rest } };
+  if (rest.length === 0) throw missing("hb inspect", "a container or an image");
+  return { command: "inspect", options: { ...options, names: rest } };
 }
 
 const networkVerbs = ["create", "ls", "rm", "inspect", "prune"] as const;

@@ -88,9 +88,11 @@ export interface RmiOptions {
   readonly force: boolean;
 }
 
-/** `hb inspect IMAGE…`. */
+/** `hb inspect CONTAINER|IMAGE…`. */
 export interface InspectOptions {
-  readonly images: readonly string[];
+  readonly names: readonly string[];
+  /** `container` or `image`, where a name may be either's. */
+  readonly type?: string;
   /** `json` or a template. */
   readonly format?: string;
   readonly platform?: string;

@@ -37,6 +37,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   ],
   // Containers that exist, and the way to a running one that several commands share.
   lifecycle: [
+    "nearest",
     ...["container", "errors", "helper", "host", "image", "network", "obtain", "options"],
     ...["output", "store"],
   ],

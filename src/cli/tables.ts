@@ -94,9 +94,10 @@ export const imagesFlags: FlagTable<Omit<ImagesOptions, "image">> = {
 export const rmiFlags: FlagTable<Pick<RmiOptions, "force">> = { force: toggle("force", "f") };
 
 /** `hb inspect`. */
-export const inspectFlags: FlagTable<Omit<InspectOptions, "images">> = {
+export const inspectFlags: FlagTable<Omit<InspectOptions, "names">> = {
   format: one("format", "f"),
   platform: one("platform"),
+  type: { name: "type", kind: "one", choices: ["container", "image"] },
 };
 
 /** `hb network create`. */

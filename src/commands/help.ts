@@ -42,7 +42,7 @@ Containers
 Images
   pull IMAGE                            fetch an image
   images [IMAGE]                        list the images here
-  inspect IMAGE...                      show what an image says of itself
+  inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
 
 This machine
@@ -213,17 +213,18 @@ Removes images by reference or digest, and the layers no other image needs.
   -f, --force                   an image that is not there is no error
 `;
 
-const inspect = `hb inspect [FLAGS] IMAGE...
+const inspect = `hb inspect [FLAGS] CONTAINER|IMAGE...
 
-  hb inspect alpine
   hb inspect alpine | jq -r '.[0].Id'
-  hb inspect -f '{{json .Config.Env}}' alpine
+  hb inspect -f '{{.State.Status}}' db
+  hb inspect -f '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}' web
   hb inspect -f '{{index .Config.Labels "org.opencontainers.image.version"}}' alpine
 
-Prints a JSON array with docker's field names: ids, platform, layers and what the image runs.
+Prints a JSON array with docker's field names. A container's name comes before an image's.
 
   -f, --format json             the array in one line
   -f, --format TEMPLATE         a template for each, see 'hb help images'
+      --type container|image    only one of that kind
       --platform OS/ARCH        of several platforms pulled, this one
 `;
 
