@@ -88,6 +88,8 @@ describe("help", () => {
     ["images", tables.imagesFlags],
     ["rmi", tables.rmiFlags],
     ["inspect", tables.inspectFlags],
+    ["ps", containers.psFlags],
+    ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
     ["doctor", tables.reportFlags],
   ] as const;

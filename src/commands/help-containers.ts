@@ -1,5 +1,56 @@
 /** The help texts of the commands about containers. */
 
+const ps = `hb ps [FLAGS]
+
+  hb ps -a
+  hb ps -q --filter label=ci
+  hb ps --format '{{.Names}}: {{.Status}}'
+
+Lists the containers that run. It is right after any crash: a container runs exactly while its
+supervisor holds its lock.
+
+  -a, --all                     those that ended or were never started, too
+  -f, --filter NAME=VALUE       ancestor, before, exited, expose, health, id, label, name, network,
+                                publish, since, status or volume; of one name any, of several all
+      --format table|json       columns, or one JSON object a line
+      --format TEMPLATE         a line for each, see 'hb help images'; 'table TEMPLATE' for columns
+  -n, --last NUMBER             the latest ones, also -l, --latest for the one
+      --no-trunc                whole ids and commands
+  -q, --quiet                   only the ids
+  -s, --size                    what each has written
+`;
+
+const port = `hb port CONTAINER [PORT[/PROTOCOL]]
+
+  hb port web
+  hb port web 80
+
+Prints where the published ports of a running container lead from.
+`;
+
+const top = `hb top CONTAINER [PS-ARGUMENT...]
+
+  hb top db
+  hb top db -o pid,rss,args
+
+Prints the processes of a running container, with the ids they have outside of it. Arguments are
+those of the host's ps(1) and must make it print PID.
+`;
+
+const events = `hb events [FLAGS]
+
+  hb events
+  hb events --since 1h --until 0s --filter event=die
+  hb events --format '{{.Action}} {{.Actor.Attributes.name}}'
+
+Prints what happens to containers, as it happens.
+
+  -f, --filter NAME=VALUE       container, event, image or type
+      --format json|TEMPLATE    one JSON object a line, or a template for each
+      --since TIME              also what happened since then: a date, Unix seconds, or 10m
+      --until TIME              not longer than that
+`;
+
 /** By command. */
 export const containerTexts: Readonly<Record<string, string>> = {
   create: `hb create
@@ -24,26 +75,22 @@ export const containerTexts: Readonly<Record<string, string>> = {
 `,
   update: `hb update
 `,
-  ps: `hb ps
-`,
+  ps,
   logs: `hb logs
 `,
   exec: `hb exec
 `,
   attach: `hb attach
 `,
-  top: `hb top
-`,
+  top,
   stats: `hb stats
 `,
-  port: `hb port
-`,
+  port,
   diff: `hb diff
 `,
   cp: `hb cp
 `,
   export: `hb export
 `,
-  events: `hb events
-`,
+  events,
 };
