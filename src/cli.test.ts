@@ -92,6 +92,8 @@ describe("help", () => {
     ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
     ["doctor", tables.reportFlags],
+    ["cp", containers.cpFlags],
+    ["export", containers.exportFlags],
   ] as const;
   for (const [name, table] of documented) {
     test(`names every flag of ${name} and no other`, () => {

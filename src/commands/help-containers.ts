@@ -1,5 +1,7 @@
 /** The help texts of the commands about containers. */
 
+import { fileTexts } from "./help-files.ts";
+
 const ps = `hb ps [FLAGS]
 
   hb ps -a
@@ -86,11 +88,6 @@ export const containerTexts: Readonly<Record<string, string>> = {
   stats: `hb stats
 `,
   port,
-  diff: `hb diff
-`,
-  cp: `hb cp
-`,
-  export: `hb export
-`,
+  ...fileTexts,
   events,
 };
