@@ -1,6 +1,7 @@
 //! hb's helper: one static program, one subcommand per job that must happen in a namespace.
 //!
 //!   run             the plan on a descriptor -> one container, supervised to its end
+//!   exec            the plan on a descriptor -> one more process of a container
 //!   unpack          a tar stream -> a layer directory overlayfs can use
 //!   pack            files of a container, or of the caller -> a tar stream
 //!   extract         a tar stream -> files of a container, or of the caller
@@ -13,6 +14,7 @@
 const std = @import("std");
 const report = @import("report.zig");
 const run = @import("run.zig");
+const exec_command = @import("exec_command.zig");
 const unpack = @import("unpack.zig");
 const complete = @import("complete.zig");
 const remove = @import("remove.zig");
@@ -35,6 +37,7 @@ const Subcommand = struct {
 
 const subcommands = [_]Subcommand{
     .{ .name = "run", .main = run.main },
+    .{ .name = "exec", .main = exec_command.main },
     .{ .name = "unpack", .main = unpack.main },
     .{ .name = "complete", .main = complete.main },
     .{ .name = "remove", .main = remove.main },

@@ -15,6 +15,7 @@ const sys = @import("sys.zig");
 const sysmount = @import("sysmount.zig");
 const report = @import("report.zig");
 const plan = @import("plan.zig");
+const plan_text = @import("plan_text.zig");
 const userns = @import("userns.zig");
 const namespaces = @import("namespaces.zig");
 const directory = @import("directory.zig");
@@ -23,6 +24,7 @@ const mount = @import("mount.zig");
 const options = @import("options.zig");
 const files = @import("files.zig");
 const inside = @import("inside.zig");
+const Target = @import("target.zig").Target;
 
 /// How much of what is mounted in the container is wanted.
 pub const View = enum {
@@ -78,7 +80,7 @@ pub const Container = struct {
             "open config.json in {s}",
             .{path},
         );
-        const received = try plan.read(fd, std.heap.page_allocator);
+        const received = try plan_text.read(fd, std.heap.page_allocator);
         return .{ .plan = received.plan, .flags = flags, .home = home };
     }
 
@@ -97,29 +99,27 @@ pub const Container = struct {
 
     /// Enters the namespaces of its first process.
     fn join(container: Container, pid: sys.Pid, view: View) report.Error!Reached {
-        const doing = "reach the files of the container";
-        // Whatever becomes of the process, this descriptor means it and no later one of its number.
-        const process = try openProcess(pid);
-        defer sys.close(process);
+        const target: Target = try .open(.{
+            .id = container.plan.hb.container.id,
+            .directory = container.plan.hb.container.directory,
+            .pid = pid,
+            .supervisor = container.flags.supervisor orelse 0,
+        });
+        defer sys.close(target.pidfd);
 
-        const is_ours = parentOf(process) == container.flags.supervisor;
-        if (!is_ours) return report.fail("{s}: it has ended; try again", .{doing});
-        const user = try openNamespace(process, "ns/user");
-        const mounts = try openNamespace(process, "ns/mnt");
-        if (!try isOwn(user, "/proc/self/ns/user")) { // joining one's own is EINVAL
-            const joined = sys.setns(user, linux.CLONE.NEWUSER);
-            try report.check(joined, "join the container's user namespace", .{});
-            try userns.takeRootIds(namespaces.denySetgroups()); // the host's /proc still
-        }
-        // Takes this process to the root of that namespace, which is the container's.
-        const joined = sys.setns(mounts, linux.CLONE.NEWNS);
-        try report.check(joined, "join the container's mount namespace", .{});
+        // The pid namespace stays the host's: nobody inside can see this process, let alone trace
+        // it (CVE-2016-9962).
+        const wanted = target.namespaces & (linux.CLONE.NEWUSER | linux.CLONE.NEWNS);
+        const joined = sys.setns(target.pidfd, wanted);
+        try report.check(joined, "join the container's namespaces", .{});
+        if (target.hasUsers()) try userns.takeRootIds(target.keep_groups);
+        // The root is that of the mount namespace by now (setns(2)), which is the container's.
         const root = switch (view) {
             .mounted => sys.openat(sys.cwd, "/", .{ .PATH = true, .DIRECTORY = true }, 0),
             // Without what is mounted on it: the mount points show as they are underneath.
             .own => sysmount.openTree(sys.cwd, "/", .this),
         };
-        return .{ .root = .{ .fd = try report.check(root, doing, .{}) } };
+        return .{ .root = .{ .fd = try report.check(root, "open the container's root", .{}) } };
     }
 
     /// Puts its file system together: the order is that of run.zig, whose reasons hold here.
@@ -230,52 +230,4 @@ pub fn dieWith(parent: sys.Pid) report.Error!void {
         .{},
     );
     if (linux.getppid() != parent) return error.Reported; // there is nobody to tell
-}
-
-fn openProcess(pid: sys.Pid) report.Error!sys.Fd {
-    var path: [32:0]u8 = @splat(0);
-    // proven: a pid has ten digits at most.
-    _ = std.fmt.bufPrint(&path, "/proc/{d}", .{pid}) catch unreachable;
-    const opened = sys.openat(sys.cwd, &path, sys.directory_flags, 0);
-    return report.check(opened, "look at the container's first process", .{});
-}
-
-fn openNamespace(process: sys.Fd, name: [*:0]const u8) report.Error!sys.Fd {
-    const opened = sys.openat(process, name, .{}, 0);
-    return report.check(opened, "open the container's {s}", .{name});
-}
-
-fn isOwn(namespace: sys.Fd, own: [*:0]const u8) report.Error!bool {
-    const doing = "compare user namespaces";
-    const theirs = try report.check(sys.fstat(namespace), doing, .{});
-    const ours = try report.check(sys.statat(sys.cwd, own, 0), doing, .{});
-    return theirs.inode == ours.inode;
-}
-
-/// proc(5): the second word after the name, which may hold anything.
-fn parentOf(process: sys.Fd) ?sys.Pid {
-    const fd = switch (sys.openat(process, "stat", .{}, 0)) {
-        .ok => |fd| fd,
-        .err => return null,
-    };
-    defer sys.close(fd);
-
-    var buffer: [512]u8 = undefined;
-    const length = switch (sys.readAll(fd, &buffer)) {
-        .ok => |length| length,
-        .err => return null,
-    };
-    return parseParent(buffer[0..length]);
-}
-
-fn parseParent(stat: []const u8) ?sys.Pid {
-    const name_end = std.mem.findScalarLast(u8, stat, ')') orelse return null;
-    var words = std.mem.tokenizeScalar(u8, stat[name_end + 1 ..], ' ');
-    _ = words.next(); // the state
-    return std.fmt.parseInt(sys.Pid, words.next() orelse return null, 10) catch null;
-}
-
-test "a process's parent is read whatever its name is" {
-    try std.testing.expectEqual(42, parseParent("7 (a) S 1) (b) R 42 7 7 0 -1"));
-    try std.testing.expectEqual(null, parseParent("7 (a"));
 }
