@@ -84,6 +84,7 @@ describe("help", () => {
 
   const documented = [
     ["run", containers.runFlags],
+    ["exec", containers.execFlags],
     ["pull", tables.pullFlags],
     ["images", tables.imagesFlags],
     ["rmi", tables.rmiFlags],
@@ -94,6 +95,8 @@ describe("help", () => {
     ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
     ["doctor", tables.reportFlags],
+    ["cp", containers.cpFlags],
+    ["export", containers.exportFlags],
   ] as const;
   for (const [name, table] of documented) {
     test(`names every flag of ${name} and no other`, () => {
