@@ -84,7 +84,7 @@ const pause = `hb pause CONTAINER...
   hb unpause db
 
 Stops every process of the containers where it is, until 'hb unpause' lets them go on. That takes a
-freezer: any container of root's has one, an ordinary user's if it was started with a limit.
+freezer: each container of root's has one, an ordinary user's if it was started with a limit.
 `;
 
 const unpause = `hb unpause CONTAINER...
