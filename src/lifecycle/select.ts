@@ -19,6 +19,18 @@ export interface Known {
   readonly name?: string;
 }
 
+/** There is none, or none any more. docker's words. */
+export class NoSuchContainer extends HbError {
+  constructor(text: string) {
+    super(`No such container: ${text}`, { hint: "see 'hb ps -a'", exitCode: 1 });
+  }
+}
+
+/** What a container is called in messages. */
+export function nameOf({ id, name }: Known): string {
+  return name ?? id.slice(0, 12);
+}
+
 /** The container `text` names; a container's whole id comes first, then names, as in docker. */
 export function findContainer(store: StorePaths, text: string): Known {
   const names = namesById(store);
@@ -30,7 +42,7 @@ export function findContainer(store: StorePaths, text: string): Known {
   const begun = /^[0-9a-f]{1,64}$/.test(text) ? ids.filter((id) => id.startsWith(text)) : [];
   const [found, other] = begun.flatMap((id) => knownOf(store, id, names) ?? []);
   if (found === undefined) {
-    throw new HbError(`No such container: ${text}`, { hint: "see 'hb ps -a'" });
+    throw new NoSuchContainer(text);
   }
   if (other === undefined) return found;
   throw new HbError(`Several containers have ids that begin with ${text}`, {
