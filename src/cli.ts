@@ -13,6 +13,7 @@ import {
   imagesFlags,
   inspectFlags,
   networkCreateFlags,
+  networkInspectFlags,
   networkLsFlags,
   networkRmFlags,
   pruneFlags,
@@ -110,8 +111,8 @@ function parseRmi(argv: readonly string[]): Invocation {
 function parseInspect(argv: readonly string[]): Invocation {
   const { options, rest, help: asked } = parseFlags(inspectFlags, argv, rulesOf("hb inspect"));
   if (asked) return help("inspect");
-  if (rest.length === 0) throw missing("hb inspect", "an image");
-  return { command: "inspect", options: { ...options, images: rest } };
+  if (rest.length === 0) throw missing("hb inspect", "a container or an image");
+  return { command: "inspect", options: { ...options, names: rest } };
 }
 
 const networkVerbs = ["create", "ls", "rm", "inspect", "prune"] as const;
@@ -156,9 +157,9 @@ function networkVerb(
       return asked ? undefined : { verb, ...options, names: rest };
     }
     case "inspect": {
-      const { rest, help: asked } = parseFlags({}, argv, rules);
+      const { options, rest, help: asked } = parseFlags(networkInspectFlags, argv, rules);
       if (!asked && rest.length === 0) throw missing(command, "a network", "hb network");
-      return asked ? undefined : { verb, names: rest };
+      return asked ? undefined : { verb, ...options, names: rest };
     }
     case "prune": {
       const { rest, help: asked } = parseFlags({}, argv, rules);

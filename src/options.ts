@@ -5,7 +5,7 @@
  * decides about a value (container/, image/) parses it and says what is wrong with it.
  */
 
-/** `--format`: columns for people, or one JSON document. */
+/** `--format` of reports: columns for people, or a JSON document. Others take templates, too. */
 export type Format = "table" | "json";
 
 /** Flags that choose an image and how to get it. */
@@ -68,8 +68,15 @@ export interface PullOptions extends ImageFlags {
 
 /** `hb images [IMAGE]`. */
 export interface ImagesOptions {
+  /** Taken for docker's sake: there are no intermediate images to show. */
+  readonly all: boolean;
+  readonly digests: boolean;
+  /** `KEY=VALUE`. */
+  readonly filter: readonly string[];
+  /** `table`, `json`, or a template after `table ` or alone. */
+  readonly format: string;
+  readonly noTrunc: boolean;
   readonly quiet: boolean;
-  readonly format: Format;
   /** Only images whose name is this. */
   readonly image?: string;
 }
@@ -81,9 +88,13 @@ export interface RmiOptions {
   readonly force: boolean;
 }
 
-/** `hb inspect IMAGE…`. */
+/** `hb inspect CONTAINER|IMAGE…`. */
 export interface InspectOptions {
-  readonly images: readonly string[];
+  readonly names: readonly string[];
+  /** `container` or `image`, where a name may be either's. */
+  readonly type?: string;
+  /** `json` or a template. */
+  readonly format?: string;
   readonly platform?: string;
 }
 
@@ -97,9 +108,9 @@ export interface NetworkCreateFlags {
 /** `hb network VERB`. */
 export type NetworkOptions =
   | ({ readonly verb: "create"; readonly name: string } & NetworkCreateFlags)
-  | { readonly verb: "ls"; readonly quiet: boolean; readonly format: Format }
+  | { readonly verb: "ls"; readonly quiet: boolean; readonly format: string }
   | { readonly verb: "rm"; readonly names: readonly string[]; readonly force: boolean }
-  | { readonly verb: "inspect"; readonly names: readonly string[] }
+  | { readonly verb: "inspect"; readonly names: readonly string[]; readonly format?: string }
   | { readonly verb: "prune" };
 
 /** `hb prune` and `hb clean`. */

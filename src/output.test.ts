@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type LayerView, render } from "./output/progress.ts";
-import { formatTable, humanAge, humanSize } from "./output.ts";
+import { formatTable, formatTime, humanAge, humanSize } from "./output.ts";
 
 test("humanSize() writes three digits in decimal units", () => {
   const sizes = [0, 999, 1000, 1550, 48511113, 999_400_000, 999_900_000, 1.3e9, 5e15];
@@ -34,6 +34,10 @@ test("humanAge() words durations as docker does", () => {
     "5 days ago",
     "20 months ago",
   ]);
+});
+
+test("formatTime() writes a moment that date(1) can read, as docker does", () => {
+  expect(formatTime(new Date("2026-01-02T03:04:05.678Z"))).toBe("2026-01-02 03:04:05 +0000 UTC");
 });
 
 test("formatTable() fits columns to their widest cell and escapes control characters", () => {

@@ -66,6 +66,12 @@ export function humanSize(bytes: number): string {
   return `${Number(value.toPrecision(3))}${units[unit]}`;
 }
 
+/** A moment as docker's `CreatedAt` has it (Go's time.String), in UTC. */
+export function formatTime(moment: Date): string {
+  const [day = "", time = ""] = moment.toISOString().split("T");
+  return `${day} ${time.slice(0, 8)} +0000 UTC`;
+}
+
 /** How long ago, as docker words it (units.HumanDuration). */
 export function humanAge(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000);

@@ -26,7 +26,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   nearest: [],
   ip: [],
   errors: [],
-  output: ["errors", "host"],
+  output: ["errors", "host", "nearest"],
   pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
   embedded: ["image", "registry"],
   obtain: ["embedded", "errors", "host", "image", "options", "pull", "registry", "store"],

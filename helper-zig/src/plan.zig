@@ -279,6 +279,7 @@ pub const Network = struct {
 pub const Pasta = struct {
     path: Text,
     args: []const Text = &.{},
+    publish: Unread = .unread,
 };
 
 pub const Bridge = struct {

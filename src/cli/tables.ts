@@ -13,12 +13,15 @@ import type {
 } from "../options.ts";
 import { type Flag, type FlagTable, many, one, toggle } from "./flags.ts";
 
-const format: Flag = {
+const reportFormat: Flag = {
   name: "format",
   kind: "one",
   choices: ["table", "json"],
   otherwise: "table",
 };
+
+/** The same words, or a template: whoever prints reads it. */
+const listFormat: Flag = { name: "format", kind: "one", otherwise: "table" };
 
 /** `--pull`. */
 export const pull: Flag = {
@@ -78,17 +81,23 @@ export const specFlags: FlagTable<Omit<SpecOptions, "image" | "directory" | "com
 export const pullFlags: FlagTable<ImageFlags> = imageFlags;
 
 /** `hb images`. */
-export const imagesFlags: FlagTable<Pick<ImagesOptions, "quiet" | "format">> = {
+export const imagesFlags: FlagTable<Omit<ImagesOptions, "image">> = {
+  all: toggle("all", "a"),
+  digests: toggle("digests"),
+  filter: many("filter", "f"),
+  format: listFormat,
+  noTrunc: toggle("no-trunc"),
   quiet: toggle("quiet", "q"),
-  format,
 };
 
 /** `hb rmi`. */
 export const rmiFlags: FlagTable<Pick<RmiOptions, "force">> = { force: toggle("force", "f") };
 
 /** `hb inspect`. */
-export const inspectFlags: FlagTable<Pick<InspectOptions, "platform">> = {
+export const inspectFlags: FlagTable<Omit<InspectOptions, "names">> = {
+  format: one("format", "f"),
   platform: one("platform"),
+  type: { name: "type", kind: "one", choices: ["container", "image"] },
 };
 
 /** `hb network create`. */
@@ -101,7 +110,12 @@ export const networkCreateFlags: FlagTable<NetworkCreateFlags> = {
 /** `hb network ls`. */
 export const networkLsFlags: FlagTable<Pick<ImagesOptions, "quiet" | "format">> = {
   quiet: toggle("quiet", "q"),
-  format,
+  format: listFormat,
+};
+
+/** `hb network inspect`. */
+export const networkInspectFlags: FlagTable<Pick<InspectOptions, "format">> = {
+  format: one("format", "f"),
 };
 
 /** `hb network rm`. */
@@ -118,7 +132,7 @@ export const pruneFlags: FlagTable<PruneOptions> = {
 };
 
 /** `hb doctor` and `hb version`. */
-export const reportFlags: FlagTable<ReportOptions> = { format };
+export const reportFlags: FlagTable<ReportOptions> = { format: reportFormat };
 
 /**
  * Flags `docker run` has and `hb run` has not (docker/cli, cli/command/container/opts.go), so that

@@ -1,49 +1,156 @@
 /** The help texts of the commands about containers. */
 
+const ps = `hb ps [FLAGS]
+
+  hb ps -a
+  hb ps -q --filter label=ci
+  hb ps --format '{{.Names}}: {{.Status}}'
+
+Lists the containers that run. It is right after any crash: a container runs exactly while its
+supervisor holds its lock.
+
+  -a, --all                     those that ended or were never started, too
+  -f, --filter NAME=VALUE       ancestor, before, exited, expose, health, id, label, name, network,
+                                publish, since, status or volume; of one name any, of several all
+      --format table|json       columns, or one JSON object a line
+      --format TEMPLATE         a line for each, see 'hb help images'; 'table TEMPLATE' for columns
+  -n, --last NUMBER             the latest ones, also -l, --latest for the one
+      --no-trunc                whole ids and commands
+  -q, --quiet                   only the ids
+  -s, --size                    what each has written
+`;
+
+const port = `hb port CONTAINER [PORT[/PROTOCOL]]
+
+  hb port web
+  hb port web 80
+
+Prints where the published ports of a running container lead from.
+`;
+
+const top = `hb top CONTAINER [PS-ARGUMENT...]
+
+  hb top db
+  hb top db -o pid,rss,args
+
+Prints the processes of a running container, with the ids they have outside of it. Arguments are
+those of the host's ps(1) and must make it print PID.
+`;
+
+const events = `hb events [FLAGS]
+
+  hb events
+  hb events --since 1h --until 0s --filter event=die
+  hb events --format '{{.Action}} {{.Actor.Attributes.name}}'
+
+Prints what happens to containers, as it happens.
+
+  -f, --filter NAME=VALUE       container, event, image or type
+      --format json|TEMPLATE    one JSON object a line, or a template for each
+      --since TIME              also what happened since then: a date, Unix seconds, or 10m
+      --until TIME              not longer than that
+`;
+
 /** By command. */
 export const containerTexts: Readonly<Record<string, string>> = {
-  create: `hb create
+  create: `hb create [FLAGS] IMAGE [COMMAND [ARGUMENT...]]
+
+  id=$(hb create -p 8080:80 nginx)
+  hb create --name job -v .:/src alpine make -C /src && hb start -a job
+
+Makes a container and prints its id; 'hb start' runs it. All that can be wrong with its flags is
+said now. Variables, files and relative paths are taken from here and now.
+
+Takes run's flags, but for those about who looks on: --attach, --detach, --detach-keys and
+--sig-proxy. With --rm the container goes when its first run ends.
 `,
-  start: `hb start
+  start: `hb start [FLAGS] CONTAINER...
+
+  hb start db
+  hb start -ai job
+
+Runs containers that were made or have ended, with the files they have. What they were made with
+counts; addresses and random ports are dealt out anew.
+
+  -a, --attach                  follow what it writes, and end with its exit status
+  -i, --interactive             pass standard input on
+      --detach-keys KEYS        ctrl-p,ctrl-q unless said otherwise
+      --sig-proxy=false         do not pass signals on
 `,
-  restart: `hb restart
+  restart: `hb restart [FLAGS] CONTAINER...
+
+  hb restart web
+
+Stops containers, if they run, and starts them.
+
+  -s, --signal SIGNAL           instead of the container's own stop signal
+  -t, --time SECONDS            until SIGKILL; -1 for never, the container's own otherwise
 `,
-  stop: `hb stop
+  stop: `hb stop [FLAGS] CONTAINER...
+
+  hb stop db
+  hb stop -t 60 db web
+
+Asks containers to end and waits for it; those that do not are killed in the end.
+
+  -s, --signal SIGNAL           instead of the container's own stop signal
+  -t, --time SECONDS            until SIGKILL; -1 for never, the container's own otherwise
 `,
-  kill: `hb kill
+  kill: `hb kill [FLAGS] CONTAINER...
+
+  hb kill db
+  hb kill -s HUP web
+
+  -s, --signal SIGNAL           KILL unless said otherwise
 `,
   pause: `hb pause
 `,
   unpause: `hb unpause
 `,
-  wait: `hb wait
+  wait: `hb wait [FLAGS] CONTAINER...
+
+  hb wait job
+  hb wait --condition healthy db && hb exec db psql -c 'select 1'
+
+Waits until containers have ended and prints their exit codes.
+
+      --condition CONDITION     not-running (the default), next-exit, exited, removed, running or
+                                healthy; fails at once when that can no longer come true
 `,
-  rm: `hb rm
+  rm: `hb rm [FLAGS] CONTAINER...
+
+  hb rm job
+  hb rm -f $(hb ps -aq)
+
+Removes containers with their files, logs and names.
+
+  -f, --force                   kill what runs; a container that is not there is no error
+  -t, --time SECONDS            with --force: time to end by itself; 0 unless said otherwise
+  -a, --all                     every container
+  -v, --volumes                 taken for docker's sake: scratch directories always go
 `,
-  rename: `hb rename
+  rename: `hb rename CONTAINER NAME
+
+  hb rename clever_otter web
 `,
   update: `hb update
 `,
-  ps: `hb ps
-`,
+  ps,
   logs: `hb logs
 `,
   exec: `hb exec
 `,
   attach: `hb attach
 `,
-  top: `hb top
-`,
+  top,
   stats: `hb stats
 `,
-  port: `hb port
-`,
+  port,
   diff: `hb diff
 `,
   cp: `hb cp
 `,
   export: `hb export
 `,
-  events: `hb events
-`,
+  events,
 };

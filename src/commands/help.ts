@@ -42,7 +42,7 @@ Containers
 Images
   pull IMAGE                            fetch an image
   images [IMAGE]                        list the images here
-  inspect IMAGE...                      show what an image says of itself
+  inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
 
 This machine
@@ -186,10 +186,22 @@ const images = `hb images [FLAGS] [IMAGE]
 
   hb images
   hb images --format json
+  hb images --format '{{.Repository}}:{{.Tag}}' --filter reference='alpine*'
   hb rmi $(hb images -q)
 
+      --digests                 a column of digests
+  -f, --filter KEY=VALUE        reference=PATTERN, dangling=true, label=NAME[=VALUE], before=IMAGE,
+                                since=IMAGE
       --format table|json       columns, or one JSON object a line
+      --format TEMPLATE         what docker's (Go's text/template) prints of each; 'table TEMPLATE'
+                                makes columns of what stands between \\t
+      --no-trunc                whole ids
   -q, --quiet                   only the ids
+  -a, --all                     no difference: there are no intermediate images
+
+Fields: .Repository .Tag .ID .Digest .CreatedSince .CreatedAt .Size .Platform
+Functions: json join split lower upper title pad truncate index len slice print printf println
+eq ne lt le gt ge and or not, and the words if, else, with, range, break, continue, end.
 `;
 
 const rmi = `hb rmi [FLAGS] IMAGE...
@@ -201,13 +213,18 @@ Removes images by reference or digest, and the layers no other image needs.
   -f, --force                   an image that is not there is no error
 `;
 
-const inspect = `hb inspect [FLAGS] IMAGE...
+const inspect = `hb inspect [FLAGS] CONTAINER|IMAGE...
 
-  hb inspect alpine
   hb inspect alpine | jq -r '.[0].Id'
+  hb inspect -f '{{.State.Status}}' db
+  hb inspect -f '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}' web
+  hb inspect -f '{{index .Config.Labels "org.opencontainers.image.version"}}' alpine
 
-Prints a JSON array with docker's field names: ids, platform, layers and what the image runs.
+Prints a JSON array with docker's field names. A container's name comes before an image's.
 
+  -f, --format json             the array in one line
+  -f, --format TEMPLATE         a template for each, see 'hb help images'
+      --type container|image    only one of that kind
       --platform OS/ARCH        of several platforms pulled, this one
 `;
 
@@ -227,8 +244,11 @@ create
       --gateway ADDRESS         the bridge's own; the subnet's first unless said otherwise
       --internal                no way out of the network
 ls
-      --format table|json       columns, or one JSON object a line
+      --format table|json|TEMPLATE
+                                columns, one JSON object a line, or see 'hb help images'
   -q, --quiet                   only the names
+inspect
+  -f, --format json|TEMPLATE    one line of JSON, or see 'hb help images'
 rm
   -f, --force                   a network that is not there is no error
 prune                           remove created networks without containers

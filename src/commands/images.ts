@@ -5,61 +5,103 @@ import { digestHex, shortDigest } from "../image/digest.ts";
 import { formatPlatform } from "../image/platform.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
 import type { ImagesOptions } from "../options.ts";
-import { formatTable, humanAge, humanSize, printResult } from "../output.ts";
+import { type Column, formatListing } from "../output/listing.ts";
+import { formatTime, humanAge, humanSize, printResult } from "../output.ts";
 import { readBlob } from "../store/blobs.ts";
+import { filterListed, type ListedImage } from "../store/filter.ts";
 import { type ImageRecord, listImages } from "../store/images.ts";
 import { currentStore, type StorePaths } from "../store/layout.ts";
-import { filterImages } from "../store/select.ts";
+import { filterImages, selectImages } from "../store/select.ts";
 
 const NONE = "<none>";
 
-/** A table, ids only (`-q`), or one JSON object per line. */
+/** One image in docker's words. */
+interface ImageRow {
+  readonly Repository: string;
+  readonly Tag: string;
+  readonly ID: string;
+  readonly Digest: string;
+  readonly CreatedAt: string;
+  readonly CreatedSince: string;
+  readonly Size: string;
+  readonly Platform: string;
+}
+
+const headings: Readonly<Record<keyof ImageRow, string>> = {
+  Repository: "REPOSITORY",
+  Tag: "TAG",
+  Digest: "DIGEST",
+  ID: "IMAGE ID",
+  CreatedAt: "CREATED AT",
+  CreatedSince: "CREATED",
+  Size: "SIZE",
+  Platform: "PLATFORM",
+};
+
+/** A table, ids only (`-q`), or what `--format` says. */
 export async function images(options: ImagesOptions): Promise<number> {
   const store = currentStore();
-  const all = listImages(store);
-  const chosen = options.image === undefined ? all : filterImages(all, options.image);
-  const records = chosen.map(({ record }) => record);
-  if (options.quiet) {
-    for (const id of new Set(records.map(({ config }) => shortDigest(config)))) printResult(id);
+  const chosen = choose(store, options);
+  // As docker has it, a format says more than --quiet.
+  if (options.quiet && options.format === "table") {
+    const ids = chosen.map(({ record }) =>
+      options.noTrunc ? record.config : shortDigest(record.config),
+    );
+    for (const id of new Set(ids)) printResult(id);
     return 0;
   }
-  const rows = records.map((record) => describe(store, record, Date.now()));
-  if (options.format === "json") {
-    for (const row of rows) printResult(JSON.stringify(row));
-    return 0;
+  const now = Date.now();
+  const rows = chosen.map((image) => describe(image, options.noTrunc, now));
+  for (const line of formatListing(rows, options.format, columnsOf(options), headings)) {
+    printResult(line);
   }
-  const headings = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
-  const cells = rows.map((row) => [row.Repository, row.Tag, row.ID, row.CreatedSince, row.Size]);
-  for (const line of formatTable(headings, cells)) printResult(line);
   return 0;
 }
 
-/** One image in the words of docker's `--format json`. */
-function describe(store: StorePaths, record: ImageRecord, now: number) {
-  const reference = parseReference(record.reference);
-  const { registry, repository, tag, digest } = reference;
-  const created = createdAt(store, record);
+function choose(store: StorePaths, { image, filter }: ImagesOptions): ListedImage[] {
+  const all = listImages(store);
+  const named = image === undefined ? all : filterImages(all, image);
+  const listed = named.map(({ record }) => look(store, record));
+  return filterListed(listed, filter, (text) => {
+    const [found] = selectImages(store, text).images;
+    if (found !== undefined) return look(store, found.record);
+    throw new HbError(`No such image: ${text}`, { hint: "see 'hb images'" });
+  });
+}
+
+/** What the config says. A listing survives a damaged one; `inspect` says what is wrong. */
+function look(store: StorePaths, record: ImageRecord): ListedImage {
+  try {
+    const text = new TextDecoder().decode(readBlob(store, record.config));
+    const { created, config } = JSON.parse(text) as {
+      readonly created?: unknown;
+      readonly config?: { readonly Labels?: Readonly<Record<string, unknown>> | null } | null;
+    };
+    const date = new Date(typeof created === "string" ? created : Number.NaN);
+    const labels = config?.Labels ?? {};
+    return { record, labels, ...(!Number.isNaN(date.getTime()) && { created: date }) };
+  } catch (error) {
+    if (error instanceof HbError || error instanceof SyntaxError) return { record, labels: {} };
+    throw error;
+  }
+}
+
+function columnsOf({ digests }: ImagesOptions): Column<ImageRow>[] {
+  const fields = ["Repository", "Tag", ...(digests ? ["Digest" as const] : [])] as const;
+  const shown = [...fields, "ID", "CreatedSince", "Size"] as const;
+  return shown.map((field) => ({ heading: headings[field], field }));
+}
+
+function describe({ record, created }: ListedImage, whole: boolean, now: number): ImageRow {
+  const { registry, repository, tag, digest } = parseReference(record.reference);
   return {
     Repository: familiarName({ registry, repository }),
     Tag: digest === undefined ? (tag ?? NONE) : NONE,
-    ID: digestHex(record.config).slice(0, 12),
+    ID: whole ? record.config : digestHex(record.config).slice(0, 12),
     Digest: record.index ?? record.manifest,
-    CreatedAt: created?.toISOString() ?? "N/A",
+    CreatedAt: created === undefined ? "N/A" : formatTime(created),
     CreatedSince: created === undefined ? "N/A" : humanAge(now - created.getTime()),
     Size: humanSize(record.sizeBytes),
     Platform: formatPlatform(record.platform),
   };
-}
-
-/** When the image was built. A listing survives a damaged config; `inspect` says what is wrong. */
-function createdAt(store: StorePaths, record: ImageRecord): Date | undefined {
-  try {
-    const text = new TextDecoder().decode(readBlob(store, record.config));
-    const { created } = JSON.parse(text) as { readonly created?: unknown };
-    const date = new Date(typeof created === "string" ? created : Number.NaN);
-    return Number.isNaN(date.getTime()) ? undefined : date;
-  } catch (error) {
-    if (error instanceof HbError || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -1,24 +1,37 @@
-/** `hb inspect`: an image's facts as a JSON array, with docker's field names. */
+/** `hb inspect`: what is known of containers and images, with docker's field names. */
 
 import { HbError } from "../errors.ts";
 import { hostPlatform, matchPlatform, parsePlatform } from "../image/platform.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
+import { inspection } from "../lifecycle/inspection.ts";
+import { findOptional } from "../lifecycle/select.ts";
+import { describe } from "../lifecycle/summary.ts";
 import type { InspectOptions } from "../options.ts";
+import { formatDocuments } from "../output/listing.ts";
 import { printResult } from "../output.ts";
 import { readBlob } from "../store/blobs.ts";
 import { type ImageRecord, listImages, type StoredImage } from "../store/images.ts";
 import { currentStore, type StorePaths } from "../store/layout.ts";
 import { selectImages } from "../store/select.ts";
 
-/** Prints one array for all images, or nothing if one of them is not there. */
+/** Prints one array, or what `--format` makes of each; nothing if one of them is not there. */
 export async function inspect(options: InspectOptions): Promise<number> {
   const store = currentStore();
-  const found = options.images.map((text) => {
+  const found = options.names.map((text) => {
+    const container = options.type === "image" ? undefined : asContainer(store, text);
+    if (container !== undefined) return container;
+    if (options.type === "container") throw new HbError(`No such container: ${text}`);
     const { images } = selectImages(store, text);
-    return describe(store, choose(images, text, options.platform));
+    return describeImage(store, choose(images, text, options.platform));
   });
-  printResult(JSON.stringify(found, undefined, 4));
+  for (const text of formatDocuments(found, options.format ?? "")) printResult(text);
   return 0;
+}
+
+/** A container's name comes before an image's, as in docker. */
+function asContainer(store: StorePaths, text: string): Record<string, unknown> | undefined {
+  const known = findOptional(store, text);
+  return known === undefined ? undefined : inspection(describe(known));
 }
 
 /** The image for the platform asked for, else this machine's, else the only one. */
@@ -29,13 +42,19 @@ function choose(images: readonly StoredImage[], text: string, asked?: string): I
   const image = fitting ?? (asked === undefined ? images[0] : undefined);
   if (image !== undefined) return image.record;
   const where = asked === undefined || images.length === 0 ? "" : ` for ${asked}`;
-  throw new HbError(`No such image: ${text}${where}`, { hint: "see 'hb images', or pull it" });
+  throw new HbError(`No such container or image: ${text}${where}`, {
+    hint: "see 'hb ps -a' and 'hb images'",
+  });
 }
 
-/** Fields of docker's that have a meaning here; Config is the image's own, untouched. */
-function describe(store: StorePaths, record: ImageRecord): Record<string, unknown> {
+/**
+ * Fields of docker's that have a meaning here. Config is the image's own, but for the texts that
+ * scripts ask for and that docker has as "" where an image leaves them out.
+ */
+function describeImage(store: StorePaths, record: ImageRecord): Record<string, unknown> {
   const config = JSON.parse(new TextDecoder().decode(readBlob(store, record.config))) as {
     readonly [key: string]: unknown;
+    readonly config?: Readonly<Record<string, unknown>> | null;
     readonly rootfs?: { readonly diff_ids?: unknown };
   };
   const names = listImages(store).filter(({ record: other }) => other.config === record.config);
@@ -45,13 +64,13 @@ function describe(store: StorePaths, record: ImageRecord): Record<string, unknow
     RepoTags: unique(names.flatMap(tagsOf)),
     RepoDigests: unique(names.map(digestOf)),
     Comment: config.comment ?? "",
-    Created: config.created,
+    Created: config.created ?? "",
     Author: config.author ?? "",
     Architecture: architecture,
-    ...(variant === undefined ? {} : { Variant: variant }),
+    Variant: variant ?? "",
     Os: os,
     Size: record.sizeBytes,
-    Config: config.config ?? {},
+    Config: { User: "", WorkingDir: "", ...config.config },
     RootFS: { Type: "layers", Layers: config.rootfs?.diff_ids ?? [] },
     Metadata: { LastTagTime: record.pulledAt },
   };

@@ -12,7 +12,8 @@ import {
 } from "../network/config.ts";
 import { type Lease, Leases, networksWithState, sweepDeadLeases } from "../network/leases.ts";
 import type { NetworkOptions } from "../options.ts";
-import { formatTable, printNotice, printResult } from "../output.ts";
+import { type Column, formatDocuments, formatListing } from "../output/listing.ts";
+import { formatTime, printNotice, printResult } from "../output.ts";
 import { createStore, currentStore, type StorePaths } from "../store/layout.ts";
 
 /** Does what the verb says. */
@@ -37,7 +38,7 @@ export async function network(options: NetworkOptions): Promise<number> {
       return 0;
     case "inspect": {
       const found = options.names.map((name) => describe(expectNetwork(store, name)));
-      printResult(JSON.stringify(found, undefined, 4));
+      for (const text of formatDocuments(found, options.format ?? "")) printResult(text);
       return 0;
     }
     case "prune":
@@ -45,23 +46,71 @@ export async function network(options: NetworkOptions): Promise<number> {
   }
 }
 
+/** One network in docker's words; its name is its id, as nothing else is needed to find it. */
+interface NetworkRow {
+  readonly ID: string;
+  readonly Name: string;
+  readonly Driver: string;
+  readonly Scope: string;
+  readonly IPv4: string;
+  readonly IPv6: string;
+  readonly Internal: string;
+  readonly Subnet: string;
+  readonly Gateway: string;
+  readonly Containers: string;
+  readonly Labels: string;
+  readonly CreatedAt: string;
+}
+
+const columns: readonly Column<NetworkRow>[] = [
+  { heading: "NETWORK", field: "Name" },
+  { heading: "SUBNET", field: "Subnet" },
+  { heading: "GATEWAY", field: "Gateway" },
+  { heading: "INTERNAL", field: "Internal" },
+  { heading: "CONTAINERS", field: "Containers" },
+];
+
+const headings: Readonly<Record<keyof NetworkRow, string>> = {
+  ID: "NETWORK ID",
+  Name: "NAME",
+  Driver: "DRIVER",
+  Scope: "SCOPE",
+  IPv4: "IPV4",
+  IPv6: "IPV6",
+  Internal: "INTERNAL",
+  Subnet: "SUBNET",
+  Gateway: "GATEWAY",
+  Containers: "CONTAINERS",
+  Labels: "LABELS",
+  CreatedAt: "CREATED AT",
+};
+
 function list(
   store: StorePaths,
   { quiet, format }: Extract<NetworkOptions, { readonly verb: "ls" }>,
 ): number {
-  const networks = listNetworks(store);
-  if (quiet) for (const { name } of networks) printResult(name);
-  else if (format === "json") {
-    for (const each of networks) printResult(JSON.stringify(describe(each)));
-  } else {
-    const rows = networks.map((each) => {
-      const { name, subnet, gateway, internal } = each;
-      return [name, subnet, gateway, internal ? "yes" : "no", String(leasesOf(name).length)];
-    });
-    const headings = ["NETWORK", "SUBNET", "GATEWAY", "INTERNAL", "CONTAINERS"];
-    for (const line of formatTable(headings, rows)) printResult(line);
-  }
+  const rows = listNetworks(store).map(summarize);
+  // As docker has it, a format says more than --quiet.
+  const shown = quiet && format === "table" ? "{{.Name}}" : format;
+  for (const line of formatListing(rows, shown, columns, headings)) printResult(line);
   return 0;
+}
+
+function summarize({ name, subnet, gateway, internal, createdAt }: NetworkConfig): NetworkRow {
+  return {
+    ID: name,
+    Name: name,
+    Driver: "bridge",
+    Scope: "local",
+    IPv4: "true",
+    IPv6: "false",
+    Internal: String(internal),
+    Subnet: subnet,
+    Gateway: gateway,
+    Containers: String(leasesOf(name).length),
+    Labels: "",
+    CreatedAt: createdAt === undefined ? "" : formatTime(new Date(createdAt)),
+  };
 }
 
 function remove(store: StorePaths, name: string, force: boolean): void {

@@ -41,7 +41,7 @@ export function behindPasta(
   const hostAddress = address4 ?? address6;
   return {
     mode: "pasta",
-    pasta: { path, args },
+    pasta: { path, args, publish: ports.map(({ written: _, ...publish }) => publish) },
     addresses: own.filter((address) => args.includes(address)),
     ...(hostAddress === undefined ? {} : { hostAddress }),
   };

@@ -302,6 +302,8 @@ export interface Network {
 export interface Pasta {
   readonly path: string;
   readonly args: readonly string[];
+  /** What `args` forward, for whoever asks. */
+  readonly publish: readonly Publish[];
 }
 
 /** A bridge of the host and one end of a veth pair on it, which is the container's eth0. */

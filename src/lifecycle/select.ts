@@ -33,6 +33,13 @@ export function nameOf({ id, name }: Known): string {
 
 /** The container `text` names; a container's whole id comes first, then names, as in docker. */
 export function findContainer(store: StorePaths, text: string): Known {
+  const found = findOptional(store, text);
+  if (found !== undefined) return found;
+  throw new NoSuchContainer(text);
+}
+
+/** The same, where there may be none; several are an error all the same. */
+export function findOptional(store: StorePaths, text: string): Known | undefined {
   const names = namesById(store);
   const ids = listContainers(store);
   const named = [...names].find(([, name]) => name === text.replace(/^\//, ""))?.[0];
@@ -41,9 +48,6 @@ export function findContainer(store: StorePaths, text: string): Known {
   if (known !== undefined) return known;
   const begun = /^[0-9a-f]{1,64}$/.test(text) ? ids.filter((id) => id.startsWith(text)) : [];
   const [found, other] = begun.flatMap((id) => knownOf(store, id, names) ?? []);
-  if (found === undefined) {
-    throw new NoSuchContainer(text);
-  }
   if (other === undefined) return found;
   throw new HbError(`Several containers have ids that begin with ${text}`, {
     hint: "write more of it, see 'hb ps -a --no-trunc'",

@@ -19,7 +19,7 @@ describe("the command line", () => {
     [["pull", "--al", busybox], "--al"],
     [["images", "--format", "xml"], "xml"],
     [["run", "--pull", "sometimes", busybox], "sometimes"],
-    [["run", "-d", busybox], "detach"],
+    [["run", "--gpus", "all", busybox], "gpus"],
     [["run", "-e"], "-e"],
     [["run"], "image"],
     [["rmi"], "image"],

@@ -175,7 +175,7 @@ describe("hb network", () => {
     expect(await fetch("db")).toBe("db");
     expect(await fetch("web")).toBe("web");
     const list = await box.hb(["network", "ls"]);
-    expect(list.stdout).toMatch(/^back\s+10\.\d+\.0\.0\/16\s+10\.\d+\.0\.1\s+no\s+2$/m);
+    expect(list.stdout).toMatch(/^back\s+10\.\d+\.0\.0\/16\s+10\.\d+\.0\.1\s+false\s+2$/m);
     expect(await box.failure(1, ["network", "rm", "back"])).toMatch(/is on it/);
     await Promise.all([endServer(db), endServer(web)]);
     expect(await leftovers()).toEqual([]);

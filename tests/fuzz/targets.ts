@@ -7,6 +7,7 @@ import { parseDocument, selectManifest } from "../../src/image/manifest.ts";
 import { ociManifest } from "../../src/image/media-type.ts";
 import { parsePlatform } from "../../src/image/platform.ts";
 import { familiarName, formatReference, parseReference } from "../../src/image/reference.ts";
+import { compileTemplate } from "../../src/output/template.ts";
 import { parseChallenges } from "../../src/registry/challenge.ts";
 
 export interface Target {
@@ -68,7 +69,20 @@ export const targets: Readonly<Record<string, Target>> = {
       "\xff",
     ],
   },
+  template: {
+    check: checkTemplate,
+    pieces: [
+      ...["{{", "}}", "{{- ", " -}}", "{{end}}", "{{else}}", "{{/*", "*/}}", "{{break}}"],
+      ...["range ", "if ", "with ", "else if ", "$x := ", "$i, $e := ", "$x = ", "$x", "$", "."],
+      ...["(", ")", "|", ",", '"', "`", "'", "\\", " ", ".a", ".b", ".c", '.d "e.f"', ".g", ".h"],
+      ...["printf ", '"%-9.3q"', '"%[1]*d"', "index ", "slice ", "eq ", "and ", "json ", "split "],
+      ...["0x", "1e9", "-1", "999999999999", "é", "\0"],
+    ],
+  },
 };
+
+/** What templates are rendered with: one of everything. */
+const row = { a: 1, b: "text", c: [1, "x", null], d: { "e.f": true }, g: () => "", h: null };
 
 const grammar = new RegExp(
   [
@@ -122,6 +136,13 @@ function checkDocument(input: Buffer): void {
   if (any.kind !== "index") return;
   const host = { os: "linux", architecture: "amd64" };
   unlessRefused(() => selectManifest(any, parsePlatform("linux/arm/v7", host)));
+}
+
+/** A template is refused or rendered, over a document and over a row. */
+function checkTemplate(input: Buffer): void {
+  const text = input.toString();
+  unlessRefused(() => compileTemplate(text).render(row));
+  unlessRefused(() => compileTemplate(text, ["a", "b", "c"]).render(row));
 }
 
 /** A parser's result, or undefined for a proper refusal. Anything else it throws is a defect. */

@@ -25,6 +25,8 @@ export interface Layer {
 
 export interface ImageOptions {
   readonly config?: Readonly<Record<string, unknown>>;
+  /** When it says it was built, RFC 3339. */
+  readonly created?: string;
   readonly architecture?: string;
   readonly variant?: string;
   /** Docker's schema 2 media types instead of OCI's. */
@@ -84,6 +86,7 @@ export async function pushImage(
   const configBytes = new TextEncoder().encode(
     JSON.stringify({
       architecture: options.architecture ?? hostArchitecture,
+      ...(options.created === undefined ? {} : { created: options.created }),
       ...(options.variant === undefined ? {} : { variant: options.variant }),
       os: "linux",
       config: options.config ?? {},
