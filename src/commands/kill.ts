@@ -9,12 +9,16 @@ import { readState } from "../lifecycle/state.ts";
 import type { KillOptions } from "../options/containers.ts";
 import { currentStore } from "../store/layout.ts";
 
+const SIGKILL = 9;
+const KILL = ["stop", String(SIGKILL), "-1"] as const;
+
 /** Sends the signal; what does not run cannot be sent one. */
 export async function kill({ containers, signal }: KillOptions): Promise<number> {
   const number = signalNumber(parseSignal(signal, "--signal"));
   return onEach(currentStore(), containers, { together: true }, async (known) => {
     if (["created", "exited"].includes(readState(known).status)) throw notRunning(known);
-    const answer = await ask(known, ["signal", String(number)]);
+    // As docker's: what is killed has ended when the command has.
+    const answer = await ask(known, number === SIGKILL ? KILL : ["signal", String(number)]);
     if (answer.kind === "gone") throw notRunning(known);
     return "its name";
   });

@@ -6,11 +6,12 @@ import { HbError } from "../errors.ts";
 import type { StopFlags } from "../options/containers.ts";
 import { takeTurn } from "../store/kept.ts";
 import type { StorePaths } from "../store/layout.ts";
-import { DirectoryLock, tryOwn, waitNamedLock } from "../store/lock.ts";
+import { DirectoryLock, waitNamedLock } from "../store/lock.ts";
 import { releaseName } from "../store/names.ts";
 import { removeTrees } from "../store/remove.ts";
 import { ask } from "./control.ts";
 import { recordEvent } from "./events.ts";
+import { tryOwnContainer } from "./own.ts";
 import { imageOf, readPlan } from "./record.ts";
 import { type Known, listKnown, NoSuchContainer, nameOf } from "./select.ts";
 import { readState, supervisorOf } from "./state.ts";
@@ -84,7 +85,7 @@ function removeUnlessRunning(
   mapFlags: readonly string[],
 ): "removed" | "running" | "missing" {
   using _turn = takeTurn(known.directory);
-  const lock = tryOwn(known.directory);
+  const lock = tryOwnContainer(known);
   if (!(lock instanceof DirectoryLock)) return lock === "busy" ? "running" : "missing";
   const image = imageOf(known);
   removeTrees(store, [{ path: known.directory, lock }], mapFlags);

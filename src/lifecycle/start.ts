@@ -6,8 +6,9 @@ import type { Detach } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
 import { takeTurn } from "../store/kept.ts";
 import { layerDiffPath, type StorePaths, within } from "../store/layout.ts";
-import { type DirectoryLock, tryOwn } from "../store/lock.ts";
+import type { DirectoryLock } from "../store/lock.ts";
 import { makeReady, type Ready } from "./begin.ts";
+import { tryOwnContainer } from "./own.ts";
 import { readPlan } from "./record.ts";
 import { type Known, NoSuchContainer, nameOf } from "./select.ts";
 import type { Site } from "./site.ts";
@@ -24,7 +25,7 @@ export async function startContainer(
   launch: Launch,
 ): Promise<number | undefined> {
   using turn = takeTurn(known.directory);
-  const lock = tryOwn(known.directory);
+  const lock = tryOwnContainer(known);
   if (lock === "busy") {
     refusePaused(known);
     return undefined;

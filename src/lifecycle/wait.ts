@@ -37,7 +37,10 @@ export async function waitFor(known: Known, condition: Condition): Promise<numbe
   using news = new News(known);
   let last = 0;
   for (;;) {
-    if (!existsSync(known.directory)) return gone(known, condition, news.exitCode ?? last);
+    if (!existsSync(known.directory)) {
+      await news.lastWord();
+      return gone(known, condition, news.exitCode ?? last);
+    }
     const state = readState(known);
     last = state.exitCode ?? last;
     if (isMet(condition, state, news.exitCode !== undefined)) return news.exitCode ?? last;
@@ -98,6 +101,11 @@ class News implements Disposable {
     // A killed supervisor renames nothing, but its socket closes.
     if (isAlive) this.#asking ??= this.#ask();
     await Promise.race([this.#changes.next(), ...(this.#asking ? [this.#asking] : [])]);
+  }
+
+  /** The supervisor's answer may be under way when its container is gone. */
+  async lastWord(): Promise<void> {
+    await this.#asking;
   }
 
   async #ask(): Promise<void> {
