@@ -3,7 +3,7 @@
 //! The kernel's parent death signal alone does not: it is cleared when a process changes its user
 //! or executes a set-user-ID program (prctl(2)), and the entry points of postgres, redis and many
 //! others do just that as pid 1. So a second, idle process waits for either end: the supervisor's,
-//! and then it kills the container; or the container's, and then it is done.
+//! and then it kills the container and removes its cgroup; or the container's, and then it is done.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -11,12 +11,13 @@ const sys = @import("sys.zig");
 const signals = @import("signals.zig");
 const report = @import("report.zig");
 const descriptors = @import("descriptors.zig");
+const Cgroup = @import("cgroup.zig").Cgroup;
 
 pub const Guard = struct {
     pidfd: sys.Fd,
 
     /// Starts guarding the container behind the pidfd `container`.
-    pub fn start(container: sys.Fd) report.Error!Guard {
+    pub fn start(container: sys.Fd, cgroup: Cgroup) report.Error!Guard {
         const doing = "start the container's guard";
         // Opened here and not there: the guard cannot mistake another process for us.
         const own = try report.check(sys.openProcess(sys.getpid()), doing, .{});
@@ -25,7 +26,7 @@ pub const Guard = struct {
         var pidfd: sys.Fd = -1;
         const flags = linux.CLONE.PIDFD | @as(usize, signals.number(.CHLD));
         const pid = try report.check(sys.clone(flags, &pidfd), doing, .{});
-        if (pid == 0) watch(own, container);
+        if (pid == 0) watch(own, container, cgroup);
         return .{ .pidfd = pidfd };
     }
 
@@ -40,25 +41,39 @@ pub const Guard = struct {
     }
 };
 
-fn watch(supervisor: sys.Fd, container: sys.Fd) noreturn {
+fn watch(supervisor: sys.Fd, container: sys.Fd, cgroup: Cgroup) noreturn {
     _ = sys.prctl(.SET_NAME, @intFromPtr("hb-guard"));
     // Out of the group that a terminal or a shell's `kill -9 -PGID` reaches.
     _ = sys.setsid();
     // Nothing else stays open here: a pipe would not end that the supervisor closes.
     keepOnly(.{ supervisor, container }) catch sys.exit(1);
-    var fds = [_]linux.pollfd{
-        .{ .fd = 0, .events = linux.POLL.IN, .revents = 0 },
-        .{ .fd = 1, .events = linux.POLL.IN, .revents = 0 },
-    };
+    awaitEnd(&.{ 0, 1 });
+    if (!hasEnded(1)) {
+        _ = sys.signalPidfd(1, signals.number(.KILL));
+        awaitEnd(&.{1});
+        cgroup.remove();
+    }
+    sys.exit(0);
+}
+
+/// Waits until one of the processes behind these pidfds has ended.
+fn awaitEnd(pidfds: []const sys.Fd) void {
+    var fds: [2]linux.pollfd = undefined;
+    for (pidfds, fds[0..pidfds.len]) |fd, *polled|
+        polled.* = .{ .fd = fd, .events = linux.POLL.IN, .revents = 0 };
     const forever = -1;
     while (true) {
-        const polled = sys.poll(&fds, forever);
-        if (polled == .ok) break;
+        const polled = sys.poll(fds[0..pidfds.len], forever);
         // Stopped and continued; nothing else is known to happen, and then the container ends.
-        if (polled.err != .INTR) break;
+        if (polled == .ok or polled.err != .INTR) return;
     }
-    if (fds[1].revents == 0) _ = sys.signalPidfd(1, signals.number(.KILL));
-    sys.exit(0);
+}
+
+fn hasEnded(pidfd: sys.Fd) bool {
+    var fds = [_]linux.pollfd{.{ .fd = pidfd, .events = linux.POLL.IN, .revents = 0 }};
+    const at_once = 0;
+    const polled = sys.poll(&fds, at_once);
+    return polled == .ok and polled.ok > 0;
 }
 
 /// Makes the two descriptors 0 and 1, and closes all others.

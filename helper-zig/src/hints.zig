@@ -71,6 +71,11 @@ const table = [_]Hint{
         .advice = "root without CAP_SYS_ADMIN cannot; inside another container, give that one " ++
             "CAP_SYS_ADMIN or run hb as an ordinary user",
     },
+    .{
+        .step = "set the OOM score adjustment",
+        .errno = .ACCES,
+        .advice = "to be spared more than hb itself takes CAP_SYS_RESOURCE",
+    },
     .{ .step = "set up the firewall", .errno = .PROTONOSUPPORT, .advice = without_nf_tables },
     .{ .step = "set up the firewall", .errno = .OPNOTSUPP, .advice = without_nf_tables },
     .{ .step = "set up the firewall", .errno = .NOENT, .advice = without_nf_tables },

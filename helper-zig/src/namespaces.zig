@@ -6,11 +6,17 @@ const sys = @import("sys.zig");
 const report = @import("report.zig");
 const plan = @import("plan.zig");
 
-/// clone(2)'s flags for the new namespaces the plan lists.
-pub fn cloneFlags(wanted: plan.Linux) usize {
+/// clone(2)'s flags for the new namespaces the plan lists. A cgroup namespace begins where its
+/// maker is: a child that is yet to be put into a cgroup makes its own later (cgroup.zig).
+pub fn cloneFlags(it: *const plan.Plan) usize {
+    return flagsOf(it.linux, it.hb.cgroup != null);
+}
+
+fn flagsOf(wanted: plan.Linux, has_cgroup: bool) usize {
     var flags: usize = 0;
     for (wanted.namespaces) |namespace| {
         if (namespace.path != null) continue;
+        if (namespace.type == .cgroup and has_cgroup) continue;
         flags |= cloneFlag(namespace.type);
     }
     return flags;
@@ -114,10 +120,15 @@ pub fn joinKeyring() report.Error!void {
 test "every namespace of the plan is asked for" {
     const wanted: plan.Linux = .{ .namespaces = &.{ .{ .type = .user }, .{ .type = .pid } } };
     const flags = linux.CLONE.NEWUSER | linux.CLONE.NEWPID;
-    try std.testing.expectEqual(flags, cloneFlags(wanted));
+    try std.testing.expectEqual(flags, flagsOf(wanted, false));
     const joined: plan.Linux = .{ .namespaces = &.{
         .{ .type = .network, .path = "/run/netns/a" },
         .{ .type = .pid },
     } };
-    try std.testing.expectEqual(linux.CLONE.NEWPID, cloneFlags(joined));
+    try std.testing.expectEqual(linux.CLONE.NEWPID, flagsOf(joined, false));
+}
+
+test "a child that will be put into a cgroup makes its cgroup namespace there" {
+    const wanted: plan.Linux = .{ .namespaces = &.{ .{ .type = .cgroup }, .{ .type = .pid } } };
+    try std.testing.expectEqual(linux.CLONE.NEWPID, flagsOf(wanted, true));
 }

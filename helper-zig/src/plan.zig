@@ -357,9 +357,6 @@ pub const Throttle = struct {
 pub const Cgroup = struct {
     version: u8,
     directories: []const Text,
-    controllers: []const Text = &.{},
-    supervisor: ?Text = null,
-    optional: bool = false,
 };
 
 /// Arguments and environment alone may reach 2 MiB (execve(2)); JSON's escapes at worst sixfold.

@@ -32,6 +32,23 @@ pub fn apply(rlimits: []const plan.Rlimit) report.Error!void {
     }
 }
 
+/// How willingly the kernel kills the container when memory is short. Less willingly than hb itself
+/// takes CAP_SYS_RESOURCE on the machine (proc_pid_oom_score_adj(5)): before the user changes, and
+/// while /proc is the host's.
+pub fn setOomScore(score: ?i16) report.Error!void {
+    const wanted = score orelse return;
+    const doing = "set the OOM score adjustment to {d}";
+    const path = "/proc/self/oom_score_adj";
+    const opened = sys.openat(sys.cwd, path, .{ .ACCMODE = .WRONLY }, 0);
+    const fd = try report.check(opened, doing, .{wanted});
+    defer sys.close(fd);
+
+    var text: [8]u8 = undefined;
+    // proven: an i16 has six characters at most.
+    const number = std.fmt.bufPrint(&text, "{d}", .{wanted}) catch unreachable;
+    return report.check(sys.writeAll(fd, number), doing, .{wanted});
+}
+
 /// Raising a hard limit needs CAP_SYS_RESOURCE in the first user namespace.
 fn applyLowered(resource: u32, wanted: Limit, name: []const u8) report.Error!void {
     var own: Limit = undefined;

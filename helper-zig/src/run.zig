@@ -25,6 +25,7 @@ const plan = @import("plan.zig");
 const idmap = @import("idmap.zig");
 const userns = @import("userns.zig");
 const namespaces = @import("namespaces.zig");
+const cgroups = @import("cgroup.zig");
 const directory = @import("directory.zig");
 const rootfs = @import("rootfs.zig");
 const mount = @import("mount.zig");
@@ -89,7 +90,7 @@ fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error
     try namespaces.joinUser(it.linux); // before the clone: it owns what is new
 
     var pidfd: sys.Fd = -1;
-    const new = namespaces.cloneFlags(it.linux);
+    const new = namespaces.cloneFlags(it);
     const flags = new | linux.CLONE.PIDFD | @as(usize, @backingInt(linux.SIG.CHLD));
     const pid = switch (sys.clone(flags, &pidfd)) {
         .ok => |pid| pid,
@@ -122,6 +123,9 @@ fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error
 fn house(received: *const plan.Received, supervisor: *supervise.Supervisor) report.Error!u8 {
     defer supervisor.endPasta();
 
+    var cgroup: cgroups.Cgroup = .of(&received.plan);
+    defer cgroup.remove();
+
     const home = directory.Directory.create(received.plan.hb.container) catch |err| {
         end(supervisor);
         return err;
@@ -145,6 +149,7 @@ fn release(
 ) report.Error!u8 {
     const it = &received.plan;
     // Two programs that take a while; what else there is to do is done meanwhile.
+    try cgroups.Cgroup.of(it).enter(supervisor.pid);
     const mapping = if (mapsOf(it)) |maps| try idmap.start(supervisor.pid, maps) else null;
     const filled = if (it.hb.overlay != null) home.fill() else {};
     const kept = home.keepPlan(received.text);
@@ -157,7 +162,7 @@ fn release(
     try kept;
     try held;
     try supervisor.peer.send(.ids_mapped);
-    const guard = try Guard.start(supervisor.pidfd); // the child is at work already
+    const guard = try Guard.start(supervisor.pidfd, .of(it)); // the child is at work already
     defer guard.wait();
     defer guard.stop();
 
@@ -202,6 +207,7 @@ fn child(
 ) report.Error!u8 {
     // Descriptor 2 will be the payload's; our messages are hb's.
     report.fd = try report.check(sys.dup(2, 3), "keep standard error", .{});
+    try rlimit.setOomScore(it.process.oomScoreAdj); // lowering takes CAP_SYS_RESOURCE outside
     const program = try compileFilter(it.linux); // needs no right: done while the maps are written
     const maps = mapsOf(it);
     try peer.expect(.ids_mapped); // until then we are nobody in our own namespace; EOF: do not run
@@ -210,6 +216,7 @@ fn child(
     _ = try report.check(sys.dieWithParent(), "set the parent death signal", .{});
     try peer.stillThere(); // the supervisor may have died before that took effect
     _ = try report.check(sys.setsid(), "leave the session", .{}); // ^C, /dev/tty, TIOCSTI
+    try cgroups.isolate(it); // what it is in by now is the top of what it sees
     try namespaces.joinKeyring(); // before anything of the image is touched
     try namespaces.setHostname(it.*); // while CAP_SYS_ADMIN is held, as for all that follows
     try namespaces.join(it.linux); // the paths are the host's

@@ -22,7 +22,7 @@ export async function create(options: CreateOptions): Promise<number> {
   const place = takePlace(site.store, wanted);
   try {
     const { lock: _, ...container } = place.container;
-    place.settle(planUnconnected(origin, { site, container }));
+    place.settle(await planUnconnected(origin, { site, container }));
     writeCidFile(options.cidfile, id);
   } catch (error) {
     place.discard();

@@ -49,6 +49,9 @@ const machine = {
     address6: "2001:db8::7",
   },
   cgroup: "unified",
+  onlineCpus: "0-3",
+  onlineMemoryNodes: "0",
+  oomScoreAdj: 0,
   workingDirectory: "/home/u/project",
   home: "/home/u",
   lastCapability: 40,
@@ -82,6 +85,7 @@ function factsOf(directory: string): HostFacts {
     boundingCapabilities: BigInt(boundingCapabilities),
     variable: (name: string) => (variables as Record<string, string>)[name],
     fileKind: (path: string) => files[path],
+    blockDevice: (path: string) => (path === "/dev/sda" ? { major: 8, minor: 0 } : undefined),
     readText: (path: string) => texts[path] ?? "",
     emulates: () => false,
   };

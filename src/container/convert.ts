@@ -11,6 +11,7 @@ import { buildEnvironment } from "./env.ts";
 import { chooseHostname, nameFiles } from "./etc.ts";
 import type { HostFacts } from "./facts.ts";
 import { chooseAnnotations, type ImageLabels } from "./labels.ts";
+import { type LimitWishes, parseLimits, parseOomScoreAdj } from "./limits.ts";
 import { chooseMounts } from "./mounts.ts";
 import { type NetworkChoice, networkOf, networkSysctls } from "./network.ts";
 import type { Origin } from "./origin.ts";
@@ -54,7 +55,7 @@ export interface ConvertInput {
   readonly seccomp: (request: SeccompRequest) => Seccomp;
 }
 
-export interface ContainerOptions extends ContainerFlags {
+export interface ContainerOptions extends ContainerFlags, LimitWishes {
   /** For messages: what the user called the image or directory. */
   readonly image: string;
   readonly command: readonly string[];
@@ -86,6 +87,8 @@ export function convert(input: ConvertInput): Plan {
   );
   const mounted = new Set(mounts.map((mount) => mount.destination));
   const files = nameFiles(options, network, hostname, facts);
+  const resources = parseLimits(options, facts);
+  const oomScoreAdj = parseOomScoreAdj(options, facts);
   const isOpen = options.privileged || security.unmasked;
   return {
     ociVersion,
@@ -98,6 +101,7 @@ export function convert(input: ConvertInput): Plan {
       capabilities: capabilitySets(capabilities),
       rlimits: parseUlimits(options.ulimit),
       noNewPrivileges: security.noNewPrivileges,
+      ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
     },
     root: {
       path: input.root.kind === "directory" ? input.root.path : `${container.directory}/rootfs`,
@@ -112,6 +116,7 @@ export function convert(input: ConvertInput): Plan {
       maskedPaths: isOpen ? [] : [...maskedPaths, ...facts.thermalThrottle],
       readonlyPaths: isOpen ? [] : readonlyPaths,
       ...chooseSeccomp(input, security.seccomp, capabilities),
+      ...(resources === undefined ? {} : { resources }),
     },
     hb: {
       container,

@@ -25,6 +25,11 @@ export interface HostFacts {
   readonly resolvedUpstreams: string;
   readonly network: NetworkFacts;
   readonly cgroup: CgroupMode;
+  /** CPUs and memory nodes that are there, as `0-3`. */
+  readonly onlineCpus: string;
+  readonly onlineMemoryNodes: string;
+  /** /proc/self/oom_score_adj: what a container inherits. */
+  readonly oomScoreAdj: number;
   /** Absolute: what relative `-v` sources and `~` start from. */
   readonly workingDirectory: string;
   readonly home: string | undefined;
@@ -39,10 +44,18 @@ export interface HostFacts {
   /** A variable of the caller's environment. */
   variable(name: string): string | undefined;
   fileKind(path: string): FileKind | undefined;
+  /** The numbers of the block device at `path`; undefined where there is none. */
+  blockDevice(path: string): DeviceNumber | undefined;
   /** A text file the user named; what is wrong with it is thrown as `HbError`. */
   readText(path: string): string;
   /** Whether binfmt_misc runs programs of this architecture. */
   emulates(architecture: string): boolean;
+}
+
+/** What the kernel calls a device by. */
+export interface DeviceNumber {
+  readonly major: number;
+  readonly minor: number;
 }
 
 /** What networks this machine can give a container. */

@@ -395,21 +395,12 @@ export interface Throttle {
   readonly rate: number;
 }
 
-/** Where the container's cgroup is made: by the supervisor, which also removes it. */
+/**
+ * The container's cgroup, which hb has made and whose limits it has set. The supervisor puts the
+ * container in, and removes the directories after its end.
+ */
 export interface Cgroup {
   readonly version: number;
-  /**
-   * The directories to make: one with version 2, one per hierarchy with version 1. Absolute paths
-   * in the file system, whose parents exist.
-   */
+  /** One with version 2, one per hierarchy with version 1: absolute paths in the file system. */
   readonly directories: readonly string[];
-  /** Version 2: what must be enabled in the parent's `cgroup.subtree_control`. */
-  readonly controllers: readonly string[];
-  /**
-   * Version 2: the supervisor moves itself there first, because the parent may have no processes of
-   * its own once controllers are enabled in it ("no internal processes", cgroups(7)).
-   */
-  readonly supervisor?: string;
-  /** Without a limit that was asked for, a cgroup that cannot be made is no error. */
-  readonly optional: boolean;
 }

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, type Stats, statfsSync, statSync } from "nod
 import { hostname, release } from "node:os";
 import type {
   CgroupMode,
+  DeviceNumber,
   FactsIdentity,
   FileKind,
   HostFacts,
@@ -64,6 +65,19 @@ class Host implements HostFacts {
     return statfsSync(root).type === CGROUP2_SUPER_MAGIC ? "unified" : "legacy";
   }
 
+  get onlineCpus(): string {
+    return readOptional("/sys/devices/system/cpu/online").trim() || "0";
+  }
+
+  get onlineMemoryNodes(): string {
+    // A kernel without NUMA has one node, and no file that says so.
+    return readOptional("/sys/devices/system/node/online").trim() || "0";
+  }
+
+  get oomScoreAdj(): number {
+    return Number(readOptional("/proc/self/oom_score_adj"));
+  }
+
   get workingDirectory(): string {
     return process.cwd();
   }
@@ -109,6 +123,12 @@ class Host implements HostFacts {
     return stat.isCharacterDevice() || stat.isBlockDevice() ? "device" : "file";
   }
 
+  blockDevice(path: string): DeviceNumber | undefined {
+    const stat = statOptional(path);
+    if (stat === undefined || !stat.isBlockDevice()) return undefined;
+    return deviceNumber(BigInt(stat.rdev));
+  }
+
   readText(path: string): string {
     try {
       if (statSync(path).size > TEXT_BYTES_MAX) {
@@ -126,6 +146,13 @@ class Host implements HostFacts {
       readOptional(`/proc/sys/fs/binfmt_misc/${name}`).startsWith("enabled"),
     );
   }
+}
+
+/** makedev(3) undone, as glibc has it. */
+function deviceNumber(rdev: bigint): DeviceNumber {
+  const major = ((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn);
+  const minor = (rdev & 0xffn) | ((rdev >> 12n) & ~0xffn);
+  return { major: Number(major), minor: Number(minor & 0xffffffffn) };
 }
 
 /** `ENOENT: no such file or directory, open '…'` without the part that repeats the path. */

@@ -19,7 +19,7 @@ import type { ContainerDirectory, Detach, Plan } from "../container/plan.ts";
 import { seccompFor } from "../container/seccomp.ts";
 import { HbError } from "../errors.ts";
 import { checkArchitecture } from "../image/architecture.ts";
-import { grantNetwork } from "../network/grant.ts";
+import { type GrantedNetwork, grantNetwork } from "../network/grant.ts";
 import { obtainImage } from "../obtain.ts";
 import type { CreateOptions } from "../options/containers.ts";
 import { printNotice } from "../output.ts";
@@ -53,9 +53,8 @@ export async function originOf(options: CreateOptions, beginning: Beginning): Pr
   const createdAt = new Date().toISOString();
   const bare = { image, imageId: "", createdAt, layers: [], options, config: bareImage };
   if (options.rootfs !== undefined) return keep ? frozen(bare, facts) : bare;
-  const dryRun = () => {
-    decideNetwork(options, [], facts);
-    planOf(bare, beginning, facts, { mode: "none" });
+  const dryRun = async () => {
+    await planUnconnected(bare, beginning);
   };
   const places = { store, identity, beforePull: dryRun };
   const obtained = await obtainImage({ ...options, image }, places);
@@ -91,18 +90,37 @@ export async function makeReady(origin: Origin, beginning: Beginning): Promise<R
   const granted = await grantNetwork(request);
   try {
     for (const notice of granted.notices) printNotice(notice);
-    return { ...granted, plan: planOf(origin, beginning, facts, granted.choice) };
+    const plan = planOf(origin, beginning, facts, granted.choice);
+    return plan.linux.resources === undefined
+      ? { ...granted, plan }
+      : await withCgroup(plan, options.cgroupParent, granted);
   } catch (error) {
     granted.giveBack();
     throw error;
   }
 }
 
-/** The plan of a container that is not started now: all of it but the network. */
-export function planUnconnected(origin: Origin, beginning: Beginning): Plan {
+/** The container's limits are held from its first moment on. */
+async function withCgroup(plan: Plan, parent: string | undefined, granted: GrantedNetwork) {
+  const { grantCgroup, removeCgroup } = await import("./cgroup.ts");
+  const limited = await grantCgroup(plan, parent);
+  const giveBack = () => {
+    granted.giveBack();
+    removeCgroup(limited.hb.cgroup);
+  };
+  return { ...granted, plan: limited, giveBack };
+}
+
+/** The plan of a container that is not started now: all of it but network and cgroup. */
+export async function planUnconnected(origin: Origin, beginning: Beginning): Promise<Plan> {
   const { facts } = beginning.site;
-  decideNetwork(origin.options, origin.config.ExposedPorts, facts);
-  return planOf(origin, beginning, facts, { mode: "none" });
+  const { options, config } = origin;
+  decideNetwork(options, config.ExposedPorts, facts);
+  const plan = planOf(origin, beginning, facts, { mode: "none" });
+  if (plan.linux.resources !== undefined) {
+    (await import("./cgroup.ts")).checkCgroup(plan, options.cgroupParent);
+  }
+  return plan;
 }
 
 function planOf(
