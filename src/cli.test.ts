@@ -94,6 +94,7 @@ describe("help", () => {
 
   const documented = [
     ["run", containers.runFlags],
+    ["exec", containers.execFlags],
     ["pull", tables.pullFlags],
     ["images", tables.imagesFlags],
     ["rmi", tables.rmiFlags],

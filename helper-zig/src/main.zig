@@ -1,6 +1,7 @@
 //! hb's helper: one static program, one subcommand per job that must happen in a namespace.
 //!
 //!   run             the plan on a descriptor -> one container, supervised to its end
+//!   exec            the plan on a descriptor -> one more process of a container
 //!   unpack          a tar stream -> a layer directory overlayfs can use
 //!   network-sweep   what killed containers left on bridges -> gone
 //!
@@ -9,6 +10,7 @@
 const std = @import("std");
 const report = @import("report.zig");
 const run = @import("run.zig");
+const exec_command = @import("exec_command.zig");
 const unpack = @import("unpack.zig");
 const complete = @import("complete.zig");
 const remove = @import("remove.zig");
@@ -27,6 +29,7 @@ const Subcommand = struct {
 
 const subcommands = [_]Subcommand{
     .{ .name = "run", .main = run.main },
+    .{ .name = "exec", .main = exec_command.main },
     .{ .name = "unpack", .main = unpack.main },
     .{ .name = "complete", .main = complete.main },
     .{ .name = "remove", .main = remove.main },

@@ -1,5 +1,30 @@
 /** The help texts of the commands about containers. */
 
+const exec = `hb exec [FLAGS] CONTAINER COMMAND [ARGUMENT...]
+
+  hb exec -it web sh
+  hb exec -u postgres db psql -c 'select 1'
+  hb exec -d web sh -c 'sleep 60; touch /tmp/done'
+
+Runs another command in a running container, with the container's environment, user, limits and
+rights. Ctrl-C and the end of hb are the end of the command; with -t, ctrl-p ctrl-q leaves it
+running.
+
+  -d, --detach                  leave the command running; hb ends when it has started
+      --detach-keys KEYS        with -t, what leaves it running: ctrl-p,ctrl-q unless said
+                                otherwise, "" for none
+  -e, --env KEY[=VALUE]         set a variable; without a value, the caller's
+      --env-file FILE           one KEY=VALUE a line
+  -i, --interactive             pass standard input on
+      --privileged              every capability hb can give, no seccomp filter
+  -t, --tty                     a terminal of the container's own
+  -u, --user USER[:GROUP]       name or number, looked up in the container
+  -w, --workdir DIR             where the command starts
+
+Exit status: the command's own, 128+n for signal n; 1 the container is not running, 125 hb failed,
+126 the command cannot be executed, 127 it was not found.
+`;
+
 const ps = `hb ps [FLAGS]
 
   hb ps -a
@@ -138,8 +163,7 @@ Removes containers with their files, logs and names.
   ps,
   logs: `hb logs
 `,
-  exec: `hb exec
-`,
+  exec,
   attach: `hb attach
 `,
   top,
