@@ -1,5 +1,6 @@
 /** `hb start`: containers that were made or have ended run again. */
 
+import { parseDetachKeys } from "../container/detach-keys.ts";
 import type { Attach } from "../container/plan.ts";
 import { UsageError } from "../errors.ts";
 import { launch, launchDetached } from "../helper/launch.ts";
@@ -38,7 +39,7 @@ async function startAttached(site: Site, options: StartOptions): Promise<number>
     stdin: options.interactive,
     output: true,
     sigProxy: options.sigProxy,
-    detachKeys: "1011",
+    detachKeys: parseDetachKeys(options.detachKeys),
   };
   const status = await startContainer(site, known, { print: "", attach }, ({ plan, keep }) =>
     launch(plan, keep),

@@ -23,8 +23,10 @@ export function outlives(flags: Pick<CreateFlags, "rm" | "restart">, detached: b
 const STREAMS = ["stdin", "stdout", "stderr"];
 
 /** The streams `-a` names; undefined without it: those there are. */
-export function attachedStreams(options: RunOptions): readonly string[] | undefined {
-  const { attach, detach } = options;
+export function attachedStreams({
+  attach,
+  detach,
+}: Pick<RunOptions, "attach" | "detach">): readonly string[] | undefined {
   if (attach.length === 0) return undefined;
   if (detach) throw new UsageError("Conflicting options: -a and -d");
   const streams = attach.map((text) => text.toLowerCase());
