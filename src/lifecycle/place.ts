@@ -8,8 +8,9 @@ import { closeSync, rmSync, writeFileSync } from "node:fs";
 import type { ContainerDirectory, Plan } from "../container/plan.ts";
 import { planText } from "../helper/launch.ts";
 import { makeContainer, markKept } from "../store/kept.ts";
-import type { StorePaths } from "../store/layout.ts";
+import { containerPath, type StorePaths } from "../store/layout.ts";
 import { type ClaimedName, claimName, isNameTaken } from "../store/names.ts";
+import { recordEvent } from "./events.ts";
 import { inventName } from "./invent.ts";
 
 /** A place that is ours. */
@@ -46,6 +47,8 @@ export function takePlace(store: StorePaths, container: ContainerDirectory): Pla
     settle: (plan) => {
       writeFileSync(`${directory}/config.json`, planText(plan), { mode: 0o600 });
       markKept(store, id);
+      const known = { id, directory: containerPath(store, id), name };
+      recordEvent(store, { action: "create", known, image: plan.hb.origin?.image ?? "" });
     },
     discard: () => {
       // First what makes it more than garbage.
