@@ -50,6 +50,7 @@ fn watch(kept: [3]sys.Fd, cgroup: Cgroup) noreturn {
     keepOnly(kept) catch sys.exit(1);
     awaitEnd(&.{ 0, 1 });
     if (!hasEnded(1)) {
+        cgroup.thaw();
         _ = sys.signalPidfd(1, signals.number(.KILL));
         awaitEnd(&.{1});
         cgroup.remove();

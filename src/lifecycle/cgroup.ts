@@ -14,7 +14,8 @@ import type { Cgroup, Plan, Resources } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
 import { cgroupFacts, ownUnifiedPath, wordsOf } from "../host/cgroup.ts";
 import { userName } from "../host/libc.ts";
-import { findManager, lingers, startScope } from "../host/systemd.ts";
+import { findManager, lingers } from "../host/systemd.ts";
+import { startScope } from "../host/systemd-scope.ts";
 import { printNotice } from "../output.ts";
 import { scopeName } from "./live-cgroup.ts";
 

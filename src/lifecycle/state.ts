@@ -9,7 +9,8 @@ import { readFileSync, statSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import { within } from "../store/layout.ts";
 import { isHeld } from "../store/lock.ts";
-import type { Known } from "./select.ts";
+import { isFrozen } from "./live-cgroup.ts";
+import { type Known, nameOf } from "./select.ts";
 
 /** docker's words. */
 export type Status = "created" | "running" | "paused" | "restarting" | "exited";
@@ -95,7 +96,9 @@ export function readState(known: Known): ContainerState {
     const { supervisor, health } = hb;
     const pid = file.pid === undefined ? {} : { pid: file.pid };
     const healthy = health === undefined ? {} : { health };
-    return { ...common, ...pid, ...healthy, status: "running", supervisor, restartCount };
+    const isPaused = file.pid !== undefined && isFrozen({ id: known.id, pid: file.pid });
+    const status = isPaused ? "paused" : "running";
+    return { ...common, ...pid, ...healthy, status, supervisor, restartCount };
   }
   if (file.status === "stopped") return { ...common, status: "exited", restartCount };
   const end = { finishedAt: modifiedAt(known), exitCode: EXIT_KILLED, reason: lost.reason };
@@ -110,11 +113,20 @@ export function requireRunning(known: Known, doing: string): RunningContainer {
   if (isThere && pid !== undefined && supervisor !== undefined && parentOf(pid) === supervisor) {
     return { ...known, pid, supervisor };
   }
-  const name = known.name ?? known.id.slice(0, 12);
+  const name = nameOf(known);
   const how = state.status === "restarting" ? "is between two runs" : "is not running";
   throw new HbError(`Cannot ${doing}: container ${name} ${how}`, {
     hint: state.status === "restarting" ? "try again" : `start it with 'hb start ${name}'`,
   });
+}
+
+/** The supervisor as it has told of itself, if it is there still; and whether a payload runs. */
+export function supervisorOf(
+  known: Known,
+): { readonly pid: number; readonly isRunning: boolean } | undefined {
+  const file = isHeld(known.directory) ? readStateFile(known) : undefined;
+  if (file === undefined || file === "damaged" || !isHelper(file.hb.supervisor)) return undefined;
+  return { pid: file.hb.supervisor, isRunning: file.status === "running" };
 }
 
 const lost = {
