@@ -9,6 +9,7 @@ import type { StorePaths } from "../store/layout.ts";
 import { DirectoryLock, waitNamedLock } from "../store/lock.ts";
 import { releaseName } from "../store/names.ts";
 import { removeTrees } from "../store/remove.ts";
+import { removeCgroupOf } from "./cgroup-sweep.ts";
 import { ask } from "./control.ts";
 import { recordEvent } from "./events.ts";
 import { tryOwnContainer } from "./own.ts";
@@ -89,6 +90,7 @@ function removeUnlessRunning(
   if (!(lock instanceof DirectoryLock)) return lock === "busy" ? "running" : "missing";
   const image = imageOf(known);
   removeTrees(store, [{ path: known.directory, lock }], mapFlags);
+  removeCgroupOf(known);
   releaseName(store, known.name, known.id);
   recordEvent(store, { action: "destroy", known, image });
   return "removed";

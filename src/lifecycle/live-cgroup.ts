@@ -57,7 +57,7 @@ export function readIn(cgroup: LiveCgroup | undefined, name: string): string | u
 function isOwn(directory: string, id: string): boolean {
   const name = basename(directory);
   // A whole scope, where the container was put into one while it ran.
-  return name === id || name === `${scopeName(id)}.scope`;
+  return name.startsWith(id) || name === `${scopeName(id)}.scope`;
 }
 
 /** The lines of /proc/PID/cgroup by controller; version 2's by "" (cgroups(7)). */

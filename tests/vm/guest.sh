@@ -71,7 +71,7 @@ before=$(cat rootfs/tmp/n); sleep 2
 sleep 2
 [ "$before" = "$(cat rootfs/tmp/n)" ] || echo "goes on"
 "$hb" update -m 96m counter 2>&1
-cat "$(find /sys/fs/cgroup -type d -name "$id")/memory.max"
+cat "$(find /sys/fs/cgroup -type d -name "$id*")/memory.max"
 "$hb" kill counter 2>&1
 
 scenario unlimited

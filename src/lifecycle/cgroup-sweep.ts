@@ -1,0 +1,65 @@
+/**
+ * Cgroups that nobody needs any more. The supervisor removes its container's, and the guard does
+ * where that one is killed; what is left where both were, or hb itself between making the cgroup
+ * and becoming the supervisor, is empty of processes and goes here. A scope of systemd's goes by
+ * itself.
+ */
+
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Cgroup, ContainerDirectory } from "../container/plan.ts";
+import { cgroupMounts } from "../host/cgroup.ts";
+import { isHeld } from "../store/lock.ts";
+
+/** A cgroup this old is in use, or its maker is gone. */
+const STALE_MS = 60_000;
+
+/** The name of a container's cgroup: each store knows its own. */
+export function leafName({ id, directory }: Pick<ContainerDirectory, "id" | "directory">): string {
+  return `${id}-${storeName(dirname(dirname(directory)))}`;
+}
+
+/** Removes a cgroup without processes; what is gone already is no failure. */
+export function removeCgroup(cgroup: Pick<Cgroup, "directories"> | undefined): void {
+  for (const directory of cgroup?.directories ?? []) {
+    try {
+      rmdirSync(directory);
+    } catch (error) {
+      // EBUSY: somebody has put processes in, and whoever did has to end them.
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      if (code !== "ENOENT" && code !== "EBUSY") throw error;
+    }
+  }
+}
+
+/** Removes what a container that is no more may have left. */
+export function removeCgroupOf(container: Pick<ContainerDirectory, "id" | "directory">): void {
+  const name = leafName(container);
+  removeCgroup({ directories: parents().map((parent) => `${parent}/${name}`) });
+}
+
+/** Removes what containers of the store in `root` left that nobody remembers. */
+export function sweepCgroups(root: string): void {
+  for (const parent of parents()) {
+    for (const name of existsSync(parent) ? readdirSync(parent) : []) {
+      const [, id = "", store] = /^([0-9a-f]{64})-(\w+)$/.exec(name) ?? [];
+      if (store !== storeName(root) || isHeld(`${root}/containers/${id}`)) continue;
+      const stat = statSync(`${parent}/${name}`, { throwIfNoEntry: false });
+      const isStale = stat !== undefined && Date.now() - stat.ctimeMs > STALE_MS;
+      if (isStale) removeCgroup({ directories: [`${parent}/${name}`] });
+    }
+  }
+}
+
+/** Where root makes cgroups by itself. */
+function parents(): readonly string[] {
+  if (process.geteuid?.() !== 0) return [];
+  const mounts = cgroupMounts();
+  if (mounts.version === undefined) return [];
+  return [...new Set(Object.values(mounts.hierarchies))].map((mountPoint) => `${mountPoint}/hb`);
+}
+
+function storeName(root: string): string {
+  return createHash("sha256").update(root).digest("hex").slice(0, 8);
+}
