@@ -82,7 +82,7 @@ scenario unlimited
 "$hb" kill plain 2>&1
 
 scenario killed
-run rootfs -m 64m sh -c 'sleep 1000' &
+"$hb" run --network none --rootfs rootfs -m 64m sh -c 'sleep 1000' &
 sleep 3
 kill -9 $!
 wait $! 2>/dev/null
@@ -91,9 +91,10 @@ echo "nothing is left"
 
 scenario linger
 if [ "$(id -u)" != 0 ]; then
+  sudo loginctl disable-linger "$(id -un)"
   run rootfs -d --rm --name before -m 64m sleep 1000 2>&1 >/dev/null
   "$hb" kill before >/dev/null
-  sudo loginctl enable-linger
+  sudo loginctl enable-linger "$(id -un)"
   echo "-- enabled"
   run rootfs -d --rm --name after -m 64m sleep 1000 2>&1 >/dev/null
   "$hb" kill after >/dev/null
