@@ -90,6 +90,8 @@ describe("help", () => {
     ["rmi", tables.rmiFlags],
     ["inspect", tables.inspectFlags],
     ["ps", containers.psFlags],
+    ["stats", containers.statsFlags],
+    ["update", containers.updateFlags],
     ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
     ["doctor", tables.reportFlags],

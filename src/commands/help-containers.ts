@@ -78,6 +78,54 @@ Prints what happens to containers, as it happens.
       --until TIME              not longer than that
 `;
 
+const pause = `hb pause CONTAINER...
+
+  hb pause db
+  hb unpause db
+
+Stops every process of the containers where it is, until 'hb unpause' lets them go on. That takes a
+freezer: each container of root's has one, an ordinary user's if it was started with a limit.
+`;
+
+const unpause = `hb unpause CONTAINER...
+
+  hb unpause db
+
+Lets paused containers go on.
+`;
+
+const update = `hb update [FLAGS] CONTAINER...
+
+  hb update -m 1g --cpus 2 db
+  hb update --restart unless-stopped db
+
+Gives containers other limits: at once where they run, and from their next start on. Limits that are
+not named stay as they are.
+
+  -m, --memory SIZE             also --memory-reservation and --memory-swap, which includes it
+      --cpus NUMBER             of processors, for example 1.5; or --cpu-period and --cpu-quota
+  -c, --cpu-shares WEIGHT       against others: 1024 is what a container without it has
+      --cpuset-cpus LIST        for example 0-2,7; also --cpuset-mems
+      --pids-limit NUMBER       processes and threads
+      --blkio-weight WEIGHT     10 to 1000
+      --restart POLICY          no, on-failure[:TIMES], always or unless-stopped
+`;
+
+const stats = `hb stats [FLAGS] [CONTAINER...]
+
+  hb stats
+  hb stats --no-stream --format '{{.Name}}: {{.MemUsage}}' db
+
+Prints what running containers use, drawn anew each second: from their cgroups, and of containers
+without one from their processes. '--' is what cannot be known.
+
+  -a, --all                     those that do not run, too
+      --format table|json       columns, or one JSON object a line
+      --format TEMPLATE         a line for each, see 'hb help images'; 'table TEMPLATE' for columns
+      --no-stream               once, measured over a second
+      --no-trunc                whole ids
+`;
+
 /** By command. */
 export const containerTexts: Readonly<Record<string, string>> = {
   create: `hb create
@@ -90,18 +138,15 @@ export const containerTexts: Readonly<Record<string, string>> = {
 `,
   kill: `hb kill
 `,
-  pause: `hb pause
-`,
-  unpause: `hb unpause
-`,
+  pause,
+  unpause,
   wait: `hb wait
 `,
   rm: `hb rm
 `,
   rename: `hb rename
 `,
-  update: `hb update
-`,
+  update,
   ps,
   logs: `hb logs
 `,
@@ -109,8 +154,7 @@ export const containerTexts: Readonly<Record<string, string>> = {
   attach: `hb attach
 `,
   top,
-  stats: `hb stats
-`,
+  stats,
   port,
   ...fileTexts,
   events,
