@@ -283,6 +283,18 @@ describe("other containers", () => {
 });
 
 describe("hb cp", () => {
+  test("copies no copy of itself", async () => {
+    mkdirSync(box.path("self/in"), { recursive: true });
+    const env = { HB_ROOT: box.path("self/store") };
+    const hb = async (...args: string[]) => await box.hb(args, { env });
+    const flags = ["-q", "--rm=false", "--name", "self", "-v", `${box.path("self/in")}:/in`];
+    expect(await hb("run", ...flags, busybox, "true")).toMatchObject({ status: 0 });
+    expect(await hb("cp", box.path("self"), "self:/d")).toMatchObject({ status: 0 });
+    expect(await hb("cp", "self:/", box.path("self/in/"))).toMatchObject({ status: 0 });
+    expect(await hb("rm", "self")).toMatchObject({ status: 0 });
+    expect(await hb("clean", "--all")).toMatchObject({ status: 0 });
+  });
+
   test("says what is wrong in one line", async () => {
     expect(await box.failure(1, ["cp", "none:/x", "."])).toContain("No such container: none");
     expect(await box.failure(1, ["cp", "a", "b"])).toContain("neither is in a container");
