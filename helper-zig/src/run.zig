@@ -60,7 +60,7 @@ pub fn main(args: []const [*:0]const u8) u8 {
     const received = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
     var caller: detach.Caller = .foreground;
     if (received.plan.hb.life.detach) |wanted| {
-        switch (detach.split() catch return report.exit_hb_failed) {
+        switch (detach.split(wanted) catch return report.exit_hb_failed) {
             .front => |supervisor| return detach.follow(supervisor, wanted),
             .supervisor => |side| caller = side,
         }
@@ -127,8 +127,7 @@ fn begin(
     supervisor: *supervise.Supervisor,
     arena: std.mem.Allocator,
 ) report.Error!void {
-    const is_piped = !it.process.terminal and !supervisor.caller.is_detached;
-    const streams = if (is_piped) try stdio.prepare(it.hb.interactive) else stdio.Streams{};
+    const streams = try stdio.prepare(streamsOf(it));
     const pair = try sync.Pair.open();
     var pidfd: sys.Fd = -1;
     const new = namespaces.cloneFlags(it);
@@ -152,6 +151,21 @@ fn begin(
     supervisor.pidfd = pidfd;
     supervisor.peer = pair.parent;
     supervisor.streams = streams;
+    const it_shared = streams.fanout orelse return;
+    const follower = supervisor.caller.becomeFollower() orelse return;
+    it_shared.join(follower.fd, follower.wishes); // before a byte is written
+}
+
+fn streamsOf(it: *const plan.Plan) stdio.Wanted {
+    const detached = it.hb.life.detach;
+    const attached = if (detached) |wanted| wanted.attach else null;
+    return .{
+        .interactive = it.hb.interactive,
+        .terminal = it.process.terminal,
+        .has_own = detached == null,
+        .is_shared = detached != null or it.hb.life.log != null,
+        .ends_input = detached == null or (if (attached) |wanted| wanted.stdin else false),
+    };
 }
 
 /// The container's directory around all runs of the payload: whatever fails in between, the child
@@ -220,6 +234,7 @@ fn live(
         namespace.* = try namespaces.openUser(supervisor.pid);
     }
     try provided;
+    supervisor.keepLog(home.fd); // before a byte is written
     try supervisor.peer.send(.ids_mapped);
     // The child is at work already.
     const guard = try Guard.start(supervisor.pidfd, home.fd, supervisor.cgroup);
