@@ -5,11 +5,11 @@
 //!
 //! ```
 //!   parent (the supervisor, hb's own process)      child (pid 1 of the container)
-//!   clone ───────────────────────────────────────▶ compile seccomp; wait
-//!   id maps ∥ container directory ∥ layer locks
+//!   clone ───────────────────────────────────────▶ pasta's device; compile seccomp; wait
+//!   pasta ∥ id maps ∥ container directory ∥ layer locks
 //!   ids_mapped ──────────────────────────────────▶ root of the namespace ─▶ mounts ─▶ pivot
-//!   network, meanwhile
-//!   network_ready ───────────────────────────────▶ user, capabilities, seccomp ─▶ execve
+//!   network, meanwhile                             user; wait
+//!   network_ready ───────────────────────────────▶ capabilities, seccomp ─▶ execve
 //!   supervise: signals, streams, terminal
 //!   ◀───────────────── end of file ──────────────  (the payload runs)
 //!   wait ─▶ drain ─▶ remove the directory ─▶ the payload's status
@@ -32,6 +32,7 @@ const mount = @import("mount.zig");
 const files = @import("files.zig");
 const mask = @import("mask.zig");
 const pasta = @import("pasta.zig");
+const tap = @import("tap.zig");
 const bridge = @import("bridge.zig");
 const rtnetlink = @import("rtnetlink.zig");
 const sysctl = @import("sysctl.zig");
@@ -148,9 +149,10 @@ fn release(
     namespace: *sys.Fd,
 ) report.Error!u8 {
     const it = &received.plan;
-    // Two programs that take a while; what else there is to do is done meanwhile.
     try cgroups.Cgroup.of(it).enter(supervisor.pid);
+    // Programs that take a while; what else there is to do is done meanwhile.
     const mapping = if (mapsOf(it)) |maps| try idmap.start(supervisor.pid, maps) else null;
+    const connecting = startPasta(it, supervisor);
     const filled = if (it.hb.overlay != null) home.fill() else {};
     const kept = home.keepPlan(received.text);
     const held = directory.holdLayers(it.hb.overlay);
@@ -161,16 +163,14 @@ fn release(
     try filled;
     try kept;
     try held;
+    try connecting;
     try supervisor.peer.send(.ids_mapped);
     const guard = try Guard.start(supervisor.pidfd, .of(it)); // the child is at work already
     defer guard.wait();
     defer guard.stop();
 
+    if (supervisor.pasta != null) return supervisor.run();
     const network = it.hb.network orelse return supervisor.run();
-    if (network.pasta) |wanted| {
-        supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
-        return supervisor.run();
-    }
     const wanted = network.bridge orelse return report.fail("the plan's network is empty", .{});
     const attached = try bridge.attach(wanted, it.hb.container.id, supervisor.pid);
     supervisor.peer.tell(.network_ready);
@@ -179,6 +179,21 @@ fn release(
     const code = try status;
     try detached;
     return code;
+}
+
+/// pasta on the child's namespaces, where the plan has it. It takes longer to start than all else
+/// together, and ids it does without: joining a user namespace one has made gives all rights in it,
+/// mapped or not (user_namespaces(7)).
+fn startPasta(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!void {
+    const wanted = pastaOf(it) orelse return;
+    const device = try tap.Device.receive(wanted, supervisor.peer);
+    supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
+    supervisor.pasta.?.device = device;
+}
+
+fn pastaOf(it: *const plan.Plan) ?plan.Pasta {
+    const network = it.hb.network orelse return null;
+    return network.pasta;
 }
 
 /// Ends a child that may be waiting or at work.
@@ -207,6 +222,7 @@ fn child(
 ) report.Error!u8 {
     // Descriptor 2 will be the payload's; our messages are hb's.
     report.fd = try report.check(sys.dup(2, 3), "keep standard error", .{});
+    if (pastaOf(it)) |wanted| try tap.provide(wanted, peer); // early: pasta's start waits for it
     try rlimit.setOomScore(it.process.oomScoreAdj); // lowering takes CAP_SYS_RESOURCE outside
     const program = try compileFilter(it.linux); // needs no right: done while the maps are written
     const maps = mapsOf(it);
@@ -239,8 +255,6 @@ fn child(
     const pty = if (it.process.terminal) try terminal.Pty.open(root) else null; // the new devpts
     try rootfs.sealIfReadonly(it.root, root); // last of what changes the tree
 
-    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
-
     const databases = try user.Databases.read(root, arena); // the image's own, hence after pivot
     const identity = try user.find(it.*, databases);
     const payload = try exec.Program.prepare(it.process, identity.home, arena);
@@ -259,6 +273,7 @@ fn child(
     try user.become(&identity, keep_groups, peer); // groups, group, user
     if (!entered) try exec.enterCwd(it.process); // some only the payload's user may enter
     try exec.verifyCwdIsInside(it.process); // CVE-2024-21626
+    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
     if (it.hb.init) try init.split(it.process, program); // pid 1 stays behind, confined alike
     if (it.process.noNewPrivileges) try seccomp.forbidNewPrivileges(); // or CAP_SYS_ADMIN is kept:
     try capabilities.setFinal(it.process); // ... one of both is what installing a filter takes
