@@ -2,7 +2,7 @@
 //!
 //! ```
 //!   parent                          child
-//!     | <--- device_made (+ 1 fd) --- |   behind pasta: its device is there, with a socket beside it
+//!     | <--- device_made (+ 1 fd) --- |   behind pasta: its device can be asked for
 //!     | ------- ids_mapped ---------> |   it may become root of its namespace
 //!     | <---- terminal (+ 2 fds) ---- |   with `-t`: the pty's master and slave
 //!     | ------ network_ready -------> |   where hb makes the network: it may become the payload
