@@ -185,16 +185,19 @@ describe("hb network", () => {
     );
   });
 
-  rootTest("tells those who were there first of those who come later", async () => {
+  rootTest("tells those who were there first of who comes later, and of who has left", async () => {
     await box.hb(["network", "create", "back"]);
-    const script = "echo ready; read go; timeout 5 wget -qO- http://late";
+    const ask = "timeout 5 wget -qO- http://late";
+    const script = `echo ready; read go; ${ask}; read go; grep late /etc/hosts || echo left`;
     const first = box.start(["run", "-qi", "--network", "back", busybox, "sh", "-c", script]);
     await first.until("ready");
     const late = await startServer(box, ["--network", "back", "--name", "late"], { name: "late" });
     first.stdin.write("go\n");
-    await first.stdin.end();
-    expect((await first.end()).stdout).toContain("late");
+    await first.until("late");
     await endServer(late);
+    first.stdin.write("go\n");
+    await first.stdin.end();
+    expect((await first.end()).stdout).toBe("ready\nlate\nleft\n");
     expect(await box.hb(["network", "prune"])).toMatchObject({ stdout: "back\n" });
   });
 
