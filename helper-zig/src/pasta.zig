@@ -53,8 +53,6 @@ pub const Pasta = struct {
             return .ready;
         }
         if (polled[0].revents == 0) return .nothing;
-        // The container is not to go on with a device that nobody reads from.
-        if (pasta.is_ready) if (pasta.device) |device| device.remove();
         pasta.end();
         return if (pasta.is_ready) .died else .failed;
     }
@@ -71,6 +69,8 @@ pub const Pasta = struct {
         if (pasta.process.pidfd < 0) return;
         pasta.kill();
         _ = sys.wait(pasta.process.pidfd);
+        // For the container where pasta has died, or for others in its network where that has.
+        if (pasta.device) |device| device.takeDown();
         pasta.listen();
         closeOnce(&pasta.process.pidfd);
         closeOnce(&pasta.errors);

@@ -287,6 +287,12 @@ pub fn up(b: *Builder, index: i32) void {
     b.begin(Kind.new_link, 0, LinkInfo{ .index = index, .flags = iff_up, .change = iff_up });
 }
 
+/// Takes an interface down, and with it the routes by it.
+pub fn down(b: *Builder, name: []const u8) void {
+    b.begin(Kind.new_link, 0, LinkInfo{ .change = iff_up });
+    b.string(Attribute.link_name, name);
+}
+
 /// A connection that hears of every change of an interface.
 pub fn openMonitor() sys.Result(netlink.Socket) {
     const rtmgrp_link = 1;

@@ -7,8 +7,8 @@
 //! asks for a device by its name, and is given the one that is there.
 //!
 //! It must be persistent before pasta asks, who would be refused meanwhile: hence a message. With
-//! it comes a socket of that namespace, by which the supervisor takes the device away when pasta
-//! dies before the container does: no network, instead of one that swallows what it is given.
+//! it comes a socket of that namespace, by which the supervisor takes the device down when pasta is
+//! gone and somebody may be left: no network, instead of one that swallows what it is given.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -47,12 +47,12 @@ pub const Device = struct {
         return if (fds[0] < 0) null else .{ .name = name, .socket = .{ .fd = fds[0] } };
     }
 
-    /// Takes it away. The right to do so is the user namespace's owner's, in here and out there
-    /// (user_namespaces(7)).
-    pub fn remove(device: Device) void {
+    /// Nobody is behind it any more. The right to take it down is the user namespace's owner's, in
+    /// here and out there (user_namespaces(7)).
+    pub fn takeDown(device: Device) void {
         var buffer: [64]u8 align(4) = undefined;
         var b: netlink.Builder = .{ .buffer = &buffer };
-        rtnetlink.remove(&b, device.name);
+        rtnetlink.down(&b, device.name);
         // It may be gone already, with the namespace.
         _ = device.socket.send(&b);
     }
