@@ -84,14 +84,19 @@ describe("help", () => {
 
   const documented = [
     ["run", containers.runFlags],
+    ["exec", containers.execFlags],
     ["pull", tables.pullFlags],
     ["images", tables.imagesFlags],
     ["rmi", tables.rmiFlags],
     ["inspect", tables.inspectFlags],
     ["ps", containers.psFlags],
+    ["stats", containers.statsFlags],
+    ["update", containers.updateFlags],
     ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
     ["doctor", tables.reportFlags],
+    ["cp", containers.cpFlags],
+    ["export", containers.exportFlags],
   ] as const;
   for (const [name, table] of documented) {
     test(`names every flag of ${name} and no other`, () => {

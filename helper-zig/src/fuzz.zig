@@ -15,6 +15,7 @@ const input = @import("input.zig");
 const names = @import("names.zig");
 const pending = @import("pending.zig");
 const plan = @import("plan.zig");
+const plan_text = @import("plan_text.zig");
 const tar = @import("tar.zig");
 
 const Allocator = std.mem.Allocator;
@@ -225,7 +226,7 @@ fn checkEntry(entry: tar.Entry) !void {
 }
 
 fn fuzzPlan(bytes: []const u8, _: usize, gpa: Allocator) anyerror!void {
-    const parsed = plan.parse(bytes, gpa) catch return;
+    const parsed = plan_text.parse(bytes, gpa) catch return;
     if (parsed.process.args.len == 0) @panic("a plan without a program");
 }
 

@@ -5,8 +5,6 @@
 //! nearly all of them end up in a system call.
 
 const std = @import("std");
-const sys = @import("sys.zig");
-const report = @import("report.zig");
 
 pub const Text = [:0]const u8;
 
@@ -254,6 +252,7 @@ pub const ExecContainer = struct {
     directory: Text,
     pid: i32,
     supervisor: i32,
+    cgroups: []const Text = &.{},
 };
 
 pub const ContainerDirectory = struct {
@@ -359,76 +358,11 @@ pub const Cgroup = struct {
     directories: []const Text,
 };
 
-/// Arguments and environment alone may reach 2 MiB (execve(2)); JSON's escapes at worst sixfold.
-pub const plan_bytes_max = 16 << 20;
-
 /// A plan as it is understood, and as it came.
 pub const Received = struct {
     plan: Plan,
     text: []const u8,
 };
-
-/// Reads the plan from `fd` to its end and parses it into `arena`. Closes `fd`.
-pub fn read(fd: sys.Fd, arena: std.mem.Allocator) report.Error!Received {
-    defer sys.close(fd);
-
-    const stat = try report.check(sys.fstat(fd), "read the plan", .{});
-    if (stat.size > plan_bytes_max)
-        return report.fail("read the plan: larger than {d} bytes", .{plan_bytes_max});
-    const text = arena.alloc(u8, @intCast(stat.size)) catch return outOfMemory();
-    const length = try report.check(sys.readAll(fd, text), "read the plan", .{});
-    return .{ .plan = try parse(text[0..length], arena), .text = text[0..length] };
-}
-
-/// Parses `text` into `arena`.
-pub fn parse(text: []const u8, arena: std.mem.Allocator) report.Error!Plan {
-    // Every string ends in a system call, which would silently take what is before it.
-    if (hasNul(text)) return report.fail("the plan has a zero byte in a string", .{});
-    const plan = std.json.parseFromSliceLeaky(Plan, arena, text, .{
-        .ignore_unknown_fields = true,
-        .allocate = .alloc_always,
-    }) catch |err| return switch (err) {
-        error.OutOfMemory => outOfMemory(),
-        else => report.fail("parse the plan: {t}", .{err}),
-    };
-    try validate(plan);
-    return plan;
-}
-
-/// Whether a string of the JSON `text` has the escape of a zero byte.
-fn hasNul(text: []const u8) bool {
-    var from: usize = 0;
-    while (std.mem.indexOfPos(u8, text, from, "\\u0000")) |at| : (from = at + 1) {
-        var before = at;
-        while (before > 0 and text[before - 1] == '\\') before -= 1;
-        // An odd number of backslashes in front makes this one an escaped backslash.
-        if ((at - before) % 2 == 0) return true;
-    }
-    return false;
-}
-
-/// What the types cannot say.
-fn validate(plan: Plan) report.Error!void {
-    if (plan.process.args.len == 0) return report.fail("the plan names no program to run", .{});
-    if (plan.hb.container.nameFile) |path| {
-        if (path.len == 0 or path[0] != '/')
-            return report.fail("the plan has a path that is not absolute: \"{s}\"", .{path});
-    }
-    for ([_]Text{ plan.root.path, plan.process.cwd, plan.hb.container.directory }) |path| {
-        if (path.len == 0 or path[0] != '/')
-            return report.fail("the plan has a path that is not absolute: \"{s}\"", .{path});
-    }
-    for (plan.mounts) |mount| {
-        if (mount.destination.len == 0 or mount.destination[0] != '/')
-            return report.fail("mount on \"{s}\": not an absolute path", .{mount.destination});
-    }
-    const isolated = plan.linux.has(.mount) and plan.linux.has(.pid);
-    if (!isolated) return report.fail("the plan asks for no mount or no pid namespace", .{});
-}
-
-fn outOfMemory() report.Error {
-    return report.fail("read the plan: out of memory", .{});
-}
 
 test "a limit too large for a double is no limit" {
     for ([_][]const u8{ "-1", "18446744073709552000", "1.8446744073709552e19" }) |text| {
@@ -439,12 +373,6 @@ test "a limit too large for a double is no limit" {
     const parsed = try std.json.parseFromSlice(Limit, std.testing.allocator, "1024", .{});
     defer parsed.deinit();
     try std.testing.expectEqual(1024, parsed.value.value);
-}
-
-test "a zero byte is told from its spelling" {
-    try std.testing.expect(hasNul("\"a\\u0000\""));
-    try std.testing.expect(hasNul("\"a\\\\\\u0000\""));
-    try std.testing.expect(!hasNul("\"a\\\\u0000\""));
 }
 
 test "a namespace with a path is joined, not new" {

@@ -5,6 +5,7 @@ const std = @import("std");
 const testing = std.testing;
 const sys = @import("sys.zig");
 const plan = @import("plan.zig");
+const plan_text = @import("plan_text.zig");
 const report = @import("report.zig");
 const dirent = @import("dirent.zig");
 
@@ -28,7 +29,7 @@ test "a plan of the least fields gets the rest by default" {
 
     const text = try readText(sys.cwd, plans ++ "least.json", arena.allocator()) orelse
         return error.SkipZigTest;
-    const it = try plan.parse(text, arena.allocator());
+    const it = try plan_text.parse(text, arena.allocator());
     try testing.expectEqualStrings("true", it.process.args[0]);
     try testing.expectEqual(null, it.hb.overlay);
     try testing.expectEqual(null, it.linux.seccomp);
@@ -42,7 +43,7 @@ test "every key of a plan is read, and what is not ours is passed over" {
 
     const text = try readText(sys.cwd, plans ++ "every-key.json", arena.allocator()) orelse
         return error.SkipZigTest;
-    const it = try plan.parse(text, arena.allocator());
+    const it = try plan_text.parse(text, arena.allocator());
     try testing.expectEqualStrings("echo \"ü\"", it.process.args[2]);
     try testing.expectEqual(plan.Limit.infinity, it.process.rlimits[0].hard.value);
     try testing.expectEqual(1024, it.process.rlimits[0].soft.value);
@@ -82,7 +83,7 @@ fn readGolden(dir: sys.Fd, name: []const u8) !usize {
     const size = std.mem.replacementSize(u8, text, "\"infinity\"", "18446744073709551615");
     const plain = try arena.allocator().alloc(u8, size);
     _ = std.mem.replace(u8, text, "\"infinity\"", "18446744073709551615", plain);
-    _ = try plan.parse(plain, arena.allocator());
+    _ = try plan_text.parse(plain, arena.allocator());
     return 1;
 }
 
@@ -104,7 +105,7 @@ test "plans that cannot be are refused" {
         head ++ "\"root\":{\"path\":\"/r\"},\"process\":{\"args\":[\"x\\u0000y\"],\"cwd\":\"/\"}}",
     };
     for (refused) |text|
-        try testing.expectError(error.Reported, plan.parse(text, arena.allocator()));
+        try testing.expectError(error.Reported, plan_text.parse(text, arena.allocator()));
     const good = head ++ "\"root\":{\"path\":\"/r\"},\"process\":{\"args\":[\"x\"],\"cwd\":\"/\"}}";
-    _ = try plan.parse(good, arena.allocator());
+    _ = try plan_text.parse(good, arena.allocator());
 }

@@ -6,6 +6,8 @@ const std = @import("std");
 const linux = std.os.linux;
 const sys = @import("sys.zig");
 const report = @import("report.zig");
+const detach_keys = @import("detach_keys.zig");
+const DetachKeys = detach_keys.DetachKeys;
 
 /// One end of a pump.
 pub const End = struct {
@@ -27,6 +29,8 @@ pub const Pump = struct {
     farewell: Farewell = .none,
     /// The last byte that was read.
     last: u8 = '\n',
+    /// What is typed is looked through for these.
+    keys: ?*DetachKeys = null,
 
     pub const Farewell = enum { none, end_of_transmission };
 
@@ -57,16 +61,17 @@ pub const Pump = struct {
     /// Reads once; false when nothing came.
     pub fn fill(pump: *Pump) bool {
         if (pump.from.fd < 0) return false;
-        switch (sys.read(pump.from.fd, pump.buffer)) {
+        const room = if (pump.keys == null) pump.buffer else pump.buffer[detach_keys.keys_max..];
+        switch (sys.read(pump.from.fd, room)) {
             .ok => |length| {
                 if (length == 0) {
                     pump.endOfInput();
                     return pump.begin < pump.end;
                 }
                 pump.begin = 0;
-                pump.end = length;
-                pump.last = pump.buffer[length - 1];
-                return true;
+                pump.last = room[length - 1];
+                pump.end = if (pump.keys) |keys| keys.take(pump.buffer, length) else length;
+                return pump.end > 0;
             },
             .err => |e| {
                 // EIO is how a terminal says that it has hung up.

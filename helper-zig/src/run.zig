@@ -22,6 +22,7 @@ const report = @import("report.zig");
 const signals = @import("signals.zig");
 const sync = @import("sync.zig");
 const plan = @import("plan.zig");
+const plan_text = @import("plan_text.zig");
 const idmap = @import("idmap.zig");
 const userns = @import("userns.zig");
 const namespaces = @import("namespaces.zig");
@@ -64,7 +65,7 @@ fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!
     if (!named) return report.fail("run needs --plan-fd N", .{});
     const fd = std.fmt.parseInt(sys.Fd, std.mem.span(args[1]), 10) catch
         return report.fail("run --plan-fd {s}: not a number", .{args[1]});
-    return plan.read(fd, arena);
+    return plan_text.read(fd, arena);
 }
 
 /// The host's side, up to the container's end.
@@ -256,7 +257,7 @@ fn child(
     try rootfs.sealIfReadonly(it.root, root); // last of what changes the tree
 
     const databases = try user.Databases.read(root, arena); // the image's own, hence after pivot
-    const identity = try user.find(it.*, databases);
+    const identity = try user.find(.of(it), databases);
     const payload = try exec.Program.prepare(it.process, identity.home, arena);
     try rlimit.apply(it.process.rlimits); // raising takes CAP_SYS_RESOURCE: before the user changes
     if (pty) |it_pty| {
@@ -267,7 +268,7 @@ fn child(
     }
     // A directory of the host's that is open is a way out, CLOEXEC or not: the working directory
     // and the program's path, which come next, may lead through /proc/self/fd (CVE-2024-21626).
-    try descriptors.closeAllBut(.{ report.fd, peer.fd });
+    try descriptors.closeAllBut(&.{ report.fd, peer.fd });
     const entered = try exec.tryEnterCwd(it.process); // as root first
     try capabilities.dropBounding(it.process); // needs CAP_SETPCAP
     try user.become(&identity, keep_groups, peer); // groups, group, user

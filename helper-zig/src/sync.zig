@@ -6,6 +6,7 @@
 //!     | ------- ids_mapped ---------> |   it may become root of its namespace
 //!     | <---- terminal (+ 2 fds) ---- |   with `-t`: the pty's master and slave
 //!     | ------ network_ready -------> |   where hb makes the network: it may become the payload
+//!     | <--------- failed ----------- |   hb exec: the end of file that follows is no success
 //!     | <-------- EOF --------------- |   the payload has been exec'd, or the child is gone
 //! ```
 //! End of file is always a no: a side that dies, however it dies, stops the other one.
@@ -20,6 +21,7 @@ pub const Message = enum(u8) {
     ids_mapped = 'm',
     network_ready = 'n',
     terminal = 't',
+    failed = 'f',
     _,
 };
 

@@ -31,8 +31,15 @@ pub const Pty = struct {
     master: sys.Fd,
     slave: sys.Fd,
 
-    /// A new one of the container's devpts, with the size of hb's terminal. Also /dev/console.
+    /// A new one of the container's devpts, which is also its /dev/console.
     pub fn open(root: inside.Root) report.Error!Pty {
+        const pty = try another(root);
+        try pty.bindConsole(root);
+        return pty;
+    }
+
+    /// One more of the container's devpts, with the size of hb's terminal.
+    pub fn another(root: inside.Root) report.Error!Pty {
         const doing = "open a terminal in the container";
         const flags: linux.O = .{ .ACCMODE = .RDWR, .NOCTTY = true };
         const master = try report.check(root.open("/dev/pts/ptmx", flags), doing, .{});
@@ -48,7 +55,6 @@ pub const Pty = struct {
         );
         const pty: Pty = .{ .master = master, .slave = @intCast(slave) };
         copySize(pty.slave);
-        try pty.bindConsole(root);
         return pty;
     }
 

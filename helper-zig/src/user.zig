@@ -59,20 +59,40 @@ pub const Databases = struct {
     }
 };
 
-/// Looks up the plan's user and its `--group-add`s.
-pub fn find(it: plan.Plan, databases: Databases) report.Error!Identity {
-    const numeric = it.process.user;
-    var identity = if (it.hb.user.len == 0 and (numeric.uid != 0 or numeric.gid != 0))
+/// Who is asked for.
+pub const Wanted = struct {
+    /// docker's USER; "" is whoever `numeric` is.
+    name: plan.Text,
+    numeric: plan.User = .{},
+    /// `--group-add`.
+    groups: []const plan.Text = &.{},
+    /// Of the container's user namespace; none: all ids exist.
+    gidMappings: []const plan.IdMapping = &.{},
+
+    pub fn of(it: *const plan.Plan) Wanted {
+        return .{
+            .name = it.hb.user,
+            .numeric = it.process.user,
+            .groups = it.hb.groupAdd,
+            .gidMappings = it.linux.gidMappings,
+        };
+    }
+};
+
+/// Looks up the user and the additional groups.
+pub fn find(wanted: Wanted, databases: Databases) report.Error!Identity {
+    const numeric = wanted.numeric;
+    var identity = if (wanted.name.len == 0 and (numeric.uid != 0 or numeric.gid != 0))
         fromNumbers(numeric, databases)
     else
-        try lookUp(it.hb.user, databases, it.linux.gidMappings);
+        try lookUp(wanted.name, databases, wanted.gidMappings);
     // The primary group too: a process that changes its group later must not lose a group that
     // files deny something to (CVE-2022-36109, "negative" group permissions).
     try identity.addGroup(identity.gid);
     for (numeric.additionalGids) |gid| try identity.addGroup(gid);
-    for (it.hb.groupAdd) |name| {
+    for (wanted.groups) |name| {
         const gid = try groupNamed(name, databases);
-        if (!isMapped(gid, it.linux.gidMappings)) return unmapped("group", gid);
+        if (!isMapped(gid, wanted.gidMappings)) return unmapped("group", gid);
         try identity.addGroup(gid);
     }
     return identity;

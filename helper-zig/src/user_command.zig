@@ -34,15 +34,8 @@ fn answer(args: []const [*:0]const u8) report.Error!void {
 
     const databases = try user.Databases.read(.{ .fd = fd }, arena.allocator());
     const identity = try user.find(.{
-        .ociVersion = "",
-        .process = .{ .args = &.{}, .cwd = "/" },
-        .root = .{ .path = std.mem.span(args[0]) },
-        .linux = .{},
-        .hb = .{
-            .container = .{ .id = "", .directory = "" },
-            .user = std.mem.span(args[1]),
-            .groupAdd = groups[0 .. args.len - 2],
-        },
+        .name = std.mem.span(args[1]),
+        .groups = groups[0 .. args.len - 2],
     }, databases);
 
     var bytes: [answer_bytes_max]u8 = undefined;

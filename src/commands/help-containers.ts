@@ -1,5 +1,32 @@
 /** The help texts of the commands about containers. */
 
+import { fileTexts } from "./help-files.ts";
+
+const exec = `hb exec [FLAGS] CONTAINER COMMAND [ARGUMENT...]
+
+  hb exec -it web sh
+  hb exec -u postgres db psql -c 'select 1'
+  hb exec -d web sh -c 'sleep 60; touch /tmp/done'
+
+Runs another command in a running container, with the container's environment, user, limits and
+rights. Ctrl-C and the end of hb are the end of the command; with -t, ctrl-p ctrl-q leaves it
+running.
+
+  -d, --detach                  leave the command running; hb ends when it has started
+      --detach-keys KEYS        with -t, what leaves it running: ctrl-p,ctrl-q unless said
+                                otherwise, "" for none
+  -e, --env KEY[=VALUE]         set a variable; without a value, the caller's
+      --env-file FILE           one KEY=VALUE a line
+  -i, --interactive             pass standard input on
+      --privileged              every capability hb can give, no seccomp filter
+  -t, --tty                     a terminal of the container's own
+  -u, --user USER[:GROUP]       name or number, looked up in the container
+  -w, --workdir DIR             where the command starts
+
+Exit status: the command's own, 128+n for signal n; 1 the container is not running, 125 hb failed,
+126 the command cannot be executed, 127 it was not found.
+`;
+
 const ps = `hb ps [FLAGS]
 
   hb ps -a
@@ -51,6 +78,54 @@ Prints what happens to containers, as it happens.
       --until TIME              not longer than that
 `;
 
+const pause = `hb pause CONTAINER...
+
+  hb pause db
+  hb unpause db
+
+Stops every process of the containers where it is, until 'hb unpause' lets them go on. That takes a
+freezer: each container of root's has one, an ordinary user's if it was started with a limit.
+`;
+
+const unpause = `hb unpause CONTAINER...
+
+  hb unpause db
+
+Lets paused containers go on.
+`;
+
+const update = `hb update [FLAGS] CONTAINER...
+
+  hb update -m 1g --cpus 2 db
+  hb update --restart unless-stopped db
+
+Gives containers other limits: at once where they run, and from their next start on. Limits that are
+not named stay as they are.
+
+  -m, --memory SIZE             also --memory-reservation and --memory-swap, which includes it
+      --cpus NUMBER             of processors, for example 1.5; or --cpu-period and --cpu-quota
+  -c, --cpu-shares WEIGHT       against others: 1024 is what a container without it has
+      --cpuset-cpus LIST        for example 0-2,7; also --cpuset-mems
+      --pids-limit NUMBER       processes and threads
+      --blkio-weight WEIGHT     10 to 1000
+      --restart POLICY          no, on-failure[:TIMES], always or unless-stopped
+`;
+
+const stats = `hb stats [FLAGS] [CONTAINER...]
+
+  hb stats
+  hb stats --no-stream --format '{{.Name}}: {{.MemUsage}}' db
+
+Prints what running containers use, drawn anew each second: from their cgroups, and of containers
+without one from their processes. '--' is what cannot be known.
+
+  -a, --all                     those that do not run, too
+      --format table|json       columns, or one JSON object a line
+      --format TEMPLATE         a line for each, see 'hb help images'; 'table TEMPLATE' for columns
+      --no-stream               once, measured over a second
+      --no-trunc                whole ids
+`;
+
 /** By command. */
 export const containerTexts: Readonly<Record<string, string>> = {
   create: `hb create
@@ -63,34 +138,24 @@ export const containerTexts: Readonly<Record<string, string>> = {
 `,
   kill: `hb kill
 `,
-  pause: `hb pause
-`,
-  unpause: `hb unpause
-`,
+  pause,
+  unpause,
   wait: `hb wait
 `,
   rm: `hb rm
 `,
   rename: `hb rename
 `,
-  update: `hb update
-`,
+  update,
   ps,
   logs: `hb logs
 `,
-  exec: `hb exec
-`,
+  exec,
   attach: `hb attach
 `,
   top,
-  stats: `hb stats
-`,
+  stats,
   port,
-  diff: `hb diff
-`,
-  cp: `hb cp
-`,
-  export: `hb export
-`,
+  ...fileTexts,
   events,
 };

@@ -262,6 +262,8 @@ export interface ExecContainer {
   readonly pid: number;
   /** That one's parent. */
   readonly supervisor: number;
+  /** `Cgroup.directories`: the command is moved there; one that does not exist is passed over. */
+  readonly cgroups: readonly string[];
 }
 
 export interface ContainerDirectory {

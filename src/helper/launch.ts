@@ -9,7 +9,7 @@
 
 import { closeSync, writeSync } from "node:fs";
 import type { Bundle } from "../container/bundle.ts";
-import type { Plan } from "../container/plan.ts";
+import type { ExecPlan, Plan } from "../container/plan.ts";
 import { createMemfd, execve, keepAcrossExec } from "../host/libc.ts";
 import { startHelper } from "./binary.ts";
 
@@ -18,6 +18,14 @@ export function launch(plan: Plan, keep: readonly number[] = []): never {
   const planFd = writePlan(plan);
   for (const fd of [planFd, ...keep]) keepAcrossExec(fd, true);
   const argv = ["hb-init", "run", "--plan-fd", String(planFd)];
+  return startHelper((executable) => execve(executable, argv, []));
+}
+
+/** Becomes the stand-in of one more command in a container. */
+export function launchExec(plan: ExecPlan): never {
+  const planFd = writePlan(plan);
+  keepAcrossExec(planFd, true);
+  const argv = ["hb-init", "exec", "--plan-fd", String(planFd)];
   return startHelper((executable) => execve(executable, argv, []));
 }
 
@@ -47,7 +55,7 @@ export function runPlan(plan: Plan): PlanRun {
 }
 
 /** The plan as the helper reads it: compact JSON, the offset back at its start. */
-function writePlan(plan: Plan): number {
+function writePlan(plan: Plan | ExecPlan): number {
   const fd = createMemfd("hb-plan", { executable: false });
   const bytes = new TextEncoder().encode(planText(plan));
   // pwrite: the offset stays at 0 for the reader.
@@ -60,7 +68,7 @@ function writePlan(plan: Plan): number {
 const RLIM_INFINITY = "18446744073709551615";
 
 /** The plan as compact JSON. */
-function planText(plan: Plan): string {
+function planText(plan: Plan | ExecPlan): string {
   return withInfinity(JSON.stringify(plan), plan.process.rlimits.length > 0);
 }
 
