@@ -2,6 +2,7 @@
 //!
 //!   run             the plan on a descriptor -> one container, supervised to its end
 //!   exec            the plan on a descriptor -> one more process of a container
+//!   control         one request to the supervisor of a container
 //!   unpack          a tar stream -> a layer directory overlayfs can use
 //!   pack            files of a container, or of the caller -> a tar stream
 //!   extract         a tar stream -> files of a container, or of the caller
@@ -15,6 +16,7 @@ const std = @import("std");
 const report = @import("report.zig");
 const run = @import("run.zig");
 const exec_command = @import("exec_command.zig");
+const control_client = @import("control_client.zig");
 const unpack = @import("unpack.zig");
 const complete = @import("complete.zig");
 const remove = @import("remove.zig");
@@ -38,6 +40,7 @@ const Subcommand = struct {
 const subcommands = [_]Subcommand{
     .{ .name = "run", .main = run.main },
     .{ .name = "exec", .main = exec_command.main },
+    .{ .name = "control", .main = control_client.main },
     .{ .name = "unpack", .main = unpack.main },
     .{ .name = "complete", .main = complete.main },
     .{ .name = "remove", .main = remove.main },

@@ -262,6 +262,7 @@ pub const ContainerDirectory = struct {
     lock: ?i32 = null,
     name: ?Text = null,
     nameFile: ?Text = null,
+    image: ?Text = null,
 };
 
 pub const Overlay = struct {

@@ -38,13 +38,14 @@ pub const Device = struct {
     /// Waits for the child's step; null when pasta is to make the device.
     pub fn receive(wanted: plan.Pasta, peer: sync.Peer) report.Error!?Device {
         const name = wanted.device orelse return null;
-        var fds: [1]sys.Fd = .{-1};
-        switch (try peer.receive(&fds)) {
-            .gone => return error.Reported, // it has said why
+        var along: sync.Along = .{};
+        switch (try peer.receive(&along)) {
+            .gone, .failed => return error.Reported, // it has said why
             .message => |message| if (message != .device_made)
                 return report.fail("unexpected message from the container's side", .{}),
         }
-        return if (fds[0] < 0) null else .{ .name = name, .socket = .{ .fd = fds[0] } };
+        const socket: netlink.Socket = .{ .fd = along.fds[0] };
+        return if (socket.fd < 0) null else .{ .name = name, .socket = socket };
     }
 
     /// Nobody is behind it any more. The right to take it down is the user namespace's owner's, in

@@ -277,6 +277,8 @@ export interface ContainerDirectory {
   readonly name?: string;
   /** The file that holds the name, locked by an inherited descriptor; unlinked unless `keep`. */
   readonly nameFile?: string;
+  /** What the user called its image, for events. */
+  readonly image?: string;
 }
 
 /**
