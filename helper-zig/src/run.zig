@@ -95,6 +95,8 @@ fn parent(received: *const plan.Received, caller: detach.Caller, arena: std.mem.
         } },
         .events = .{ .path = it.hb.life.events, .container = it.hb.container },
     };
+    if (it.hb.life.health) |wanted|
+        supervisor.health = .{ .it = it, .wanted = wanted, .arena = arena };
     const status = house(received, &supervisor, arena) catch failed: {
         directory.forgetName(it.hb.container);
         break :failed report.exit_hb_failed;
