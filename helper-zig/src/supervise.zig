@@ -22,6 +22,7 @@ const state = @import("state.zig");
 const incoming = @import("incoming.zig");
 const Cgroup = @import("cgroup.zig").Cgroup;
 const Events = @import("events.zig").Events;
+const Checker = @import("health.zig").Checker;
 const Ending = @import("ending.zig").Ending;
 
 const kill_number = signals.number(.KILL);
@@ -47,6 +48,8 @@ pub const Supervisor = struct {
     events: Events,
     cgroup: Cgroup,
     control: control.Server = .{},
+    /// Asks whether the payload is well.
+    health: ?Checker = null,
     back_off: restart.BackOff = .{},
     /// Somebody has asked for the end: it is not started again.
     stopped: bool = false,
@@ -97,6 +100,7 @@ pub const Supervisor = struct {
         const ended = while (true) {
             if (try self.turn()) |ended| break ended;
         };
+        if (self.health) |*it| it.end();
         if (self.pasta) |*it| it.kill(); // waited for when all else is done
         try self.drain();
         const status = if (self.killed_by) |signal| 128 +| signal else ended.status();
@@ -115,6 +119,7 @@ pub const Supervisor = struct {
         const followed = if (self.pasta) |*it| set.addAll(&it.interest()) else 0;
         self.control.interest(&set);
         self.ending.interest(&set);
+        if (self.health) |*it| it.interest(&set);
         try set.wait();
 
         if (set.ready(heard) != 0) try self.hear();
@@ -124,6 +129,7 @@ pub const Supervisor = struct {
         while (self.control.next(&set)) |asked| self.obey(asked);
         if (set.ready(signalled) != 0) incoming.take(self);
         self.keepTime();
+        if (self.health) |*it| self.examine(it, &set);
         if (set.ready(ended) == 0) return null;
         return try report.check(sys.wait(self.pidfd), "wait for the container", .{});
     }
@@ -188,12 +194,27 @@ pub const Supervisor = struct {
         self.started_at = clock.now();
         // Not before: messages of a failed start should not meet a raw terminal.
         if (self.master >= 0 and self.interactive and !self.caller.is_detached) self.raw.enter();
+        if (self.health) |*it| {
+            it.begin(self.pid);
+            self.record.state.hb.health = it.known();
+        }
         // First the word somebody waits for, then what others may read.
         self.record.started(self.pid);
         self.caller.tellStarted();
         self.streams.start();
         self.events.append("start", .{});
         if (self.life.timeoutMs) |ms| self.ending.limit.start(ms);
+    }
+
+    /// Goes on with the health check; a result is for everybody.
+    fn examine(self: *Supervisor, checker: *Checker, set: *const poll.Set) void {
+        const before = checker.status;
+        if (!checker.step(set)) return;
+        self.record.state.hb.health = checker.known();
+        self.record.write();
+        if (checker.status != before) switch (checker.status) {
+            inline else => |word| self.events.append("health_status: " ++ @tagName(word), .{}),
+        };
     }
 
     /// What somebody asks for by the control socket.
