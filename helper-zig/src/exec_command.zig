@@ -53,7 +53,7 @@ fn run(it: *const plan.ExecPlan, arena: std.mem.Allocator) report.Error!u8 {
     );
     const target = Target.open(it.hb.container) catch return exit_not_running;
     const streams = if (it.hb.detach and !it.process.terminal)
-        stdio.Streams{ .wanted = .nothing }
+        stdio.Streams{}
     else
         try stdio.prepare(.{
             .interactive = it.hb.interactive,

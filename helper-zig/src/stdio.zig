@@ -45,7 +45,7 @@ pub const Wanted = struct {
 
 /// The three streams, decided before the clone.
 pub const Streams = struct {
-    wanted: Wanted,
+    wanted: Wanted = .nothing,
     /// What the payload gets; -1 for the container's own /dev/null.
     payload: [3]sys.Fd = .{ -1, -1, -1 },
     pumps: [3]?pump.Pump = .{ null, null, null },

@@ -58,7 +58,7 @@ pub const Supervisor = struct {
     pid: sys.Pid = -1,
     pidfd: sys.Fd = -1,
     peer: sync.Peer = .{ .fd = -1 },
-    streams: stdio.Streams = .{ .wanted = .nothing },
+    streams: stdio.Streams = .{},
     /// Both sides of the container's terminal.
     master: sys.Fd = -1,
     slave: sys.Fd = -1,
