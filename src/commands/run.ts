@@ -17,6 +17,7 @@ import { hostFacts } from "../host/facts.ts";
 import { currentIdentity, helperMapFlags, type Identity } from "../host/identity.ts";
 import { checkArchitecture } from "../image/architecture.ts";
 import { type GrantedNetwork, grantNetwork } from "../network/grant.ts";
+import { networksWithState } from "../network/runtime.ts";
 import { type ObtainedImage, obtainImage } from "../obtain.ts";
 import type { RunOptions } from "../options/containers.ts";
 import { printNotice, printStatus } from "../output.ts";
@@ -148,7 +149,8 @@ function writeCidFile(path: string, id: string): void {
 async function sweepAll(store: StorePaths, identity: Identity): Promise<void> {
   const failure = sweep(store, helperMapFlags(identity));
   if (failure !== undefined) printNotice(failure.message);
-  if (identity.uidMappings.length > 0) return; // bridges are root's
+  // Bridges are root's; where there is none, what looks after them is not even loaded.
+  if (identity.uidMappings.length > 0 || networksWithState().length === 0) return;
   const resisting = (await import("../network/leases.ts")).sweepDeadLeases();
   if (resisting !== undefined) printNotice(resisting.message);
 }

@@ -2,6 +2,7 @@
 
 import { UsageError } from "../errors.ts";
 import type { LifeFlags } from "../options/containers.ts";
+import { chooseHealth, type ImageHealth } from "./health.ts";
 import type { Detach, Life } from "./plan.ts";
 import { parseSignal, signalNumber } from "./signals.ts";
 
@@ -26,17 +27,19 @@ export interface LifeWishes {
 /** The life `flags` ask for. */
 export function chooseLife(
   flags: LifeFlags & { readonly stopSignal?: string },
-  image: { readonly StopSignal?: string },
+  image: ImageHealth & { readonly StopSignal?: string },
   { detach, events }: LifeWishes,
 ): Life {
   const imageSignal = image.StopSignal === "" ? undefined : image.StopSignal;
   const signal = parseSignal(flags.stopSignal ?? imageSignal ?? "TERM", "--stop-signal");
   const timeout = parseSeconds(flags.timeout, "--timeout");
+  const health = chooseHealth(flags, image);
   return {
     ...(detach === undefined ? {} : { detach }),
     stopSignal: signalNumber(signal),
     stopTimeoutMs: stopTimeoutMs(parseSeconds(flags.stopTimeout, "--stop-timeout")),
     ...(timeout === undefined || timeout <= 0 ? {} : { timeoutMs: timeout * 1000 }),
+    ...(health === undefined ? {} : { health }),
     events,
   };
 }
