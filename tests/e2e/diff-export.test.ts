@@ -7,8 +7,8 @@ import { Box, busybox, hbBinary } from "./harness.ts";
 const box = new Box();
 const volume = box.path("volume");
 const changes = `echo x > /etc/new; chmod 700 /tmp; rm /bin/vi; mkdir -p /made/below
-  echo y > /made/below/file; rm -r /home; mkdir /home; rm -r /var; ln -s made /var; touch /etc/passwd
-  echo here > /volume/file; mv /usr/sbin /usr/moved; chown 5 /root`;
+  echo y > /made/below/file; rm -r /home; mkdir /home; rm -r /var; ln -s made /var
+  touch /etc/passwd; echo here > /volume/file; mv /usr/sbin /usr/moved; chown 5 /root`;
 const wanted = [
   ...["C /bin", "D /bin/vi", "C /etc", "A /etc/new", "C /etc/passwd", "A /made", "A /made/below"],
   ...["A /made/below/file", "C /root", "C /tmp", "C /usr", "A /usr/moved", "D /usr/sbin", "C /var"],
