@@ -16,6 +16,7 @@ const std = @import("std");
 const linux = std.os.linux;
 const sys = @import("sys.zig");
 const report = @import("report.zig");
+const signals = @import("signals.zig");
 const names = @import("names.zig");
 const dirent = @import("dirent.zig");
 const xattr = @import("xattr.zig");
@@ -45,6 +46,7 @@ pub fn main(args: []const [*:0]const u8) u8 {
 fn run(args: []const [*:0]const u8) report.Error!void {
     const job = try parse(args);
     const gpa = std.heap.page_allocator;
+    signals.ignore(.PIPE); // a reader that goes away is an errno
     const except = if (job.except) |path| try inodeOf(path) else null;
     if (job.place.directory == null) {
         try reach.dieWith(linux.getppid());

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readFileSync,
   symlinkSync,
+  watch,
   writeFileSync,
 } from "node:fs";
 import { Box, busybox, hbBinary, isRoot, rootTest } from "./harness.ts";
@@ -38,6 +39,19 @@ async function listing(folder: string): Promise<string> {
   const { stdout } = await box.command(["sh", "-c", script, folder]);
   // A directory's size is its file system's business.
   return stdout.replaceAll(/^(.* d \d+) \d+ {2}(\S+) \d+$/gm, "$1 $2");
+}
+
+/** Waits until something holds that a change in the folder can make so. */
+async function until(folder: string, holds: () => boolean): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const check = () => {
+      if (!holds()) return;
+      watcher.close();
+      resolve();
+    };
+    const watcher = watch(folder, check);
+    check();
+  });
 }
 
 beforeAll(async () => {
@@ -227,6 +241,19 @@ for (const name of lives) {
       await copy.end();
       const failed = await box.failure(1, ["cp", `${name}:/t/dir/file`, box.path("half")]);
       expect(failed).toContain('there is no "/t/dir/file"');
+    });
+
+    test("neither does one to this machine", async () => {
+      const to = box.path(`killed-${name}`);
+      mkdirSync(to);
+      await box.command(["truncate", "-s", "100G", `${volume}/endless`]);
+      for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+        const copy = box.start(["cp", `${name}:/volume/endless`, to]);
+        await until(to, () => existsSync(`${to}/endless`));
+        copy.kill(signal);
+        await until(to, () => !existsSync(`${to}/endless`));
+        await copy.end();
+      }
     });
   });
 }
