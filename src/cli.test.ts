@@ -100,6 +100,8 @@ describe("help", () => {
     ["rmi", tables.rmiFlags],
     ["inspect", tables.inspectFlags],
     ["ps", containers.psFlags],
+    ["stats", containers.statsFlags],
+    ["update", containers.updateFlags],
     ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
     ["start", containers.startFlags],
@@ -109,6 +111,8 @@ describe("help", () => {
     ["wait", containers.waitFlags],
     ["rm", containers.rmFlags],
     ["doctor", tables.reportFlags],
+    ["cp", containers.cpFlags],
+    ["export", containers.exportFlags],
   ] as const;
   for (const [name, table] of documented) {
     test(`names every flag of ${name} and no other`, () => {

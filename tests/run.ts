@@ -5,6 +5,8 @@
  *   bun run test e2e/run          the stage `e2e`, only files whose path has e2e/run
  *   bun run test --must-work      what cannot run here is a failure (HB_TEST_MUST_WORK=1)
  *
+ *   bun run test vm               limits in virtual machines, not part of the rest (setup/vm.ts)
+ *
  * As root the end-to-end tests run twice, as root and as an ordinary user made for it; otherwise
  * once. Only Bun's built-ins are used before the dependencies are there.
  */
@@ -14,6 +16,7 @@ import { join } from "node:path";
 import { findZig } from "../build.ts";
 import { e2eStages } from "./setup/e2e.ts";
 import { bunTest, capture, check, type Outcome, type Stage, sum } from "./setup/outcome.ts";
+import { vmStage } from "./setup/vm.ts";
 
 const root = join(import.meta.dir, "..");
 const bun = process.execPath;
@@ -92,12 +95,13 @@ const stages: readonly Stage[] = [
 
 /** The stages a filter asks for: those its first folder names, and the build that e2e needs. */
 function selectStages(filter: string): readonly Stage[] {
-  const all = [...stages, ...e2eStages(root)];
+  const usual = [...stages, ...e2eStages(root)];
+  const all = [...usual, vmStage(root)];
   const [first = ""] = filter.replace(/^(\.\/)?(tests\/)?/, "").split("/");
-  if (first === "") return all;
+  if (first === "") return process.env.HB_TEST_VM === "1" ? all : usual;
   const chosen = all.filter(({ name }) => name.split(" ")[0] === first);
   if (chosen.length === 0) throw new Error(`no stage has "${filter}"`);
-  return first === "e2e" || first === "smoke" ? [...stages.filter(isBuild), ...chosen] : chosen;
+  return ["e2e", "smoke", "vm"].includes(first) ? [...stages.filter(isBuild), ...chosen] : chosen;
 }
 
 function isBuild({ name }: Stage): boolean {

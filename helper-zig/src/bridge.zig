@@ -85,6 +85,9 @@ fn hasIp6() bool {
     return value == .ok and value.ok == '0';
 }
 
+/// What becomes of a container that is taken off its bridge.
+pub const Next = enum { ends, starts_again };
+
 /// A container's place on a bridge.
 pub const Attached = struct {
     it: plan.Bridge,
@@ -93,14 +96,15 @@ pub const Attached = struct {
     /// slowly, and what is done to the pair meanwhile would wait for that.
     namespace: sys.Fd,
 
-    /// Takes the container off the bridge, and the bridge away with the last one.
-    pub fn detach(attached: Attached) report.Error!void {
+    /// Takes the container off the bridge, and the bridge away with the last one. One that is to
+    /// start again keeps its lease, and with it its address and the bridge.
+    pub fn detach(attached: Attached, next: Next) report.Error!void {
         defer sys.close(attached.namespace);
 
         const state = try leases.State.open(attached.it.state) orelse return;
         defer state.close();
 
-        try state.removeLease(attached.it.address4);
+        if (next == .ends) try state.removeLease(attached.it.address4);
         return takeDown(state, attached.it.name, &.{attached.id}, attached.namespace);
     }
 };
@@ -110,7 +114,7 @@ pub fn attach(it: plan.Bridge, id: []const u8, pid: sys.Pid) report.Error!Attach
     const wanted: Wanted = try .parse(it, id);
     const namespace = try openNamespace(pid);
     const attached: Attached = .{ .it = it, .id = id, .namespace = namespace };
-    errdefer attached.detach() catch {}; // said already, and the first failure is what counts
+    errdefer attached.detach(.ends) catch {}; // said already, and the first failure is what counts
 
     const state = try leases.State.open(it.state) orelse
         return report.fail("connect to {s}: {s} is gone", .{ it.name, it.state });

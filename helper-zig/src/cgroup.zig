@@ -12,14 +12,17 @@ const plan = @import("plan.zig");
 const Listing = @import("dirent.zig").Listing;
 
 pub const Cgroup = struct {
+    /// The container's.
+    id: []const u8 = "",
     /// None where nothing is limited.
     directories: []const plan.Text = &.{},
     /// Processes killed for want of memory that have been told of.
     kills_told: u64 = 0,
 
     pub fn of(it: *const plan.Plan) Cgroup {
-        const planned = it.hb.cgroup orelse return .{};
-        return .{ .directories = planned.directories };
+        const id = it.hb.container.id;
+        const planned = it.hb.cgroup orelse return .{ .id = id };
+        return .{ .id = id, .directories = planned.directories };
     }
 
     /// Puts the child in, which waits: nothing of the payload runs outside.
@@ -54,12 +57,39 @@ pub const Cgroup = struct {
         return null;
     }
 
+    /// Lets a paused container go on, for it is to end: signals wait until then, and in version 1
+    /// SIGKILL does as well.
+    pub fn thaw(cgroup: Cgroup) void {
+        for (cgroup.directories) |path| put(path, "cgroup.freeze", "0");
+        var buffer: [freezer_bytes_max]u8 = undefined;
+        if (cgroup.freezer(&buffer)) |path| put(path, "freezer.state", "THAWED");
+    }
+
+    /// Where `hb pause` puts a container in version 1 (src/lifecycle/freezer.ts).
+    fn freezer(cgroup: Cgroup, buffer: *[freezer_bytes_max]u8) ?[:0]const u8 {
+        const top = "/sys/fs/cgroup/freezer/hb";
+        if (cgroup.id.len == 0) return null;
+        return std.fmt.bufPrintSentinel(buffer, top ++ "/{s}", .{cgroup.id}, 0) catch null;
+    }
+
     /// Removes what is empty of processes once the container has ended. What resists is left to
     /// the next command that finds the container dead.
     pub fn remove(cgroup: Cgroup) void {
         for (cgroup.directories) |path| removeTree(sys.cwd, path);
+        var buffer: [freezer_bytes_max]u8 = undefined;
+        if (cgroup.freezer(&buffer)) |path| removeTree(sys.cwd, path);
     }
 };
+
+const freezer_bytes_max = 128;
+
+/// A setting that may be missing.
+fn put(path: plan.Text, name: []const u8, value: []const u8) void {
+    const opened = open(path, name, .{ .ACCMODE = .WRONLY });
+    if (opened == .err) return;
+    _ = sys.writeAll(opened.ok, value);
+    sys.close(opened.ok);
+}
 
 /// Processes that were killed for want of memory.
 pub const Shortage = struct {

@@ -1,4 +1,5 @@
-//! The container's directory in the store: made, locked, and removed at the end.
+//! The container's directory in the store: made, locked, and removed at the end. One that outlives
+//! its run was made and locked by the front end, which hands the lock over.
 //!
 //! A container is alive exactly while its supervisor holds the exclusive lock (flock(2)) on this
 //! directory; the kernel lets go of it however the supervisor dies. Layers in use are held by
@@ -20,8 +21,18 @@ pub const Directory = struct {
     fd: sys.Fd,
     container: plan.ContainerDirectory,
 
+    /// Takes over the directory whose lock this process has inherited, or makes one.
+    pub fn open(container: plan.ContainerDirectory) report.Error!Directory {
+        const fd = container.lock orelse return create(container);
+        const doing = "take over the lock of {s}";
+        try report.check(sys.closeOnExec(fd), doing, .{container.directory});
+        // It is held already by this very open file description; to lock once more changes nothing.
+        try report.check(sys.flock(fd, .exclusive_now), doing, .{container.directory});
+        return .{ .fd = fd, .container = container };
+    }
+
     /// Makes the directory and takes its lock.
-    pub fn create(container: plan.ContainerDirectory) report.Error!Directory {
+    fn create(container: plan.ContainerDirectory) report.Error!Directory {
         for (0..tries_max) |_| {
             const made = try make(container.directory);
             // Ours alone as long as nothing is in it; anything else in it makes this fail.
@@ -50,20 +61,10 @@ pub const Directory = struct {
         }
     }
 
-    /// Makes a kept container what it is: its plan, beside the layer it writes. Under the lock:
-    /// without both, the directory is garbage to any hb that sweeps the store.
-    pub fn keepPlan(directory: Directory, text: []const u8) report.Error!void {
-        if (!directory.container.keep) return;
-        const doing = "write config.json in {s}";
-        const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .EXCL = true };
-        const fd = try report.check(
-            sys.openat(directory.fd, "config.json", flags, 0o600),
-            doing,
-            .{directory.container.directory},
-        );
-        defer sys.close(fd);
-
-        return report.check(sys.writeAll(fd, text), doing, .{directory.container.directory});
+    /// Writes config.json, what this container is: for whoever looks at it, and for its next start.
+    /// There is always a whole one: the new one takes the old one's place.
+    pub fn writePlan(directory: Directory, text: []const u8) sys.Result(void) {
+        return writeWhole(directory.fd, "config.json", text);
     }
 
     /// Removes everything and the directory itself, or leaves it when it is to be kept. Some of it
@@ -84,6 +85,22 @@ pub fn forgetName(container: plan.ContainerDirectory) void {
     if (container.keep) return;
     // Ours by a lock the front end took and this process inherited; gone already is as well.
     if (container.nameFile) |file| _ = sys.unlinkat(sys.cwd, file, 0);
+}
+
+/// Makes or replaces the file `name` at once: who opens it sees what was or what is. Not written
+/// through to the disk: what counts after a power cut is in other files.
+pub fn writeWhole(dir: sys.Fd, comptime name: [:0]const u8, text: []const u8) sys.Result(void) {
+    const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .TRUNC = true };
+    const fd = switch (sys.openat(dir, name ++ ".new", flags, 0o600)) {
+        .ok => |fd| fd,
+        .err => |e| return .{ .err = e },
+    };
+    const written = sys.writeAll(fd, text);
+    sys.close(fd);
+    const renamed = if (written == .ok) sys.renameat(dir, name ++ ".new", dir, name) else written;
+    // A disk that is full has room for nothing less than for what is of no use.
+    if (renamed == .err) _ = sys.unlinkat(dir, name ++ ".new", 0);
+    return renamed;
 }
 
 /// False when it is there already.
@@ -139,4 +156,41 @@ pub fn holdLayers(overlay: ?plan.Overlay) report.Error!void {
         );
         try report.check(sys.flock(fd, .shared), "lock the layer {s}", .{directory});
     }
+}
+
+const files = @import("test_directory.zig");
+
+test "a file is replaced as a whole or left as it was" {
+    const directory = try files.Directory.open();
+    defer directory.close();
+    try files.expectDone(writeWhole(directory.fd, "state.json", "one"));
+    try files.expectDone(writeWhole(directory.fd, "state.json", "two"));
+    try files.expectFile(directory.fd, "state.json", "two");
+    try files.expectAbsent(directory.fd, "state.json.new");
+    // A directory cannot be replaced by a file.
+    try files.expectDone(sys.mkdirat(directory.fd, "config.json", 0o700));
+    try std.testing.expectEqual(sys.E.ISDIR, writeWhole(directory.fd, "config.json", "x").err);
+    try files.expectAbsent(directory.fd, "config.json.new");
+}
+
+test "a lock that was inherited is taken over, and one that somebody else has is not" {
+    const directory = try files.Directory.open();
+    defer directory.close();
+    const container: plan.ContainerDirectory = .{
+        .id = "0123456789ab",
+        .directory = directory.path,
+        .keep = true,
+        .lock = directory.fd,
+    };
+    const taken = try Directory.open(container);
+    try std.testing.expectEqual(directory.fd, taken.fd);
+
+    const other = sys.openat(sys.cwd, directory.path, directory_only, 0).ok;
+    defer sys.close(other);
+    var second = container;
+    second.lock = other;
+    const before = report.fd;
+    report.fd = -1;
+    defer report.fd = before;
+    try std.testing.expectError(error.Reported, Directory.open(second));
 }

@@ -5,6 +5,7 @@
 const std = @import("std");
 const linux = std.os.linux;
 const sys = @import("sys.zig");
+const sync = @import("sync.zig");
 const report = @import("report.zig");
 const signals = @import("signals.zig");
 const plan = @import("plan.zig");
@@ -12,7 +13,7 @@ const plan_text = @import("plan_text.zig");
 const stdio = @import("stdio.zig");
 const terminal = @import("terminal.zig");
 const keeper = @import("keeper.zig");
-const supervise = @import("supervise.zig");
+const incoming = @import("incoming.zig");
 const enter = @import("enter.zig");
 const DetachKeys = @import("detach_keys.zig").DetachKeys;
 const Target = @import("target.zig").Target;
@@ -44,9 +45,9 @@ fn run(it: *const plan.ExecPlan, arena: std.mem.Allocator) report.Error!u8 {
     try stdio.fillGaps(); // before anything is opened, or it would become a standard stream
     signals.ignore(.PIPE); // a reader that goes away is an errno of its pump, not our end
     signals.ignore(.XFSZ); // and so is a file that has grown to its limit
-    signals.block(supervise.forwarded); // from now on signals wait for the loop
+    signals.block(incoming.forwarded); // from now on signals wait for the loop
     const signal_fd = try report.check(
-        signals.descriptor(supervise.forwarded),
+        signals.descriptor(incoming.forwarded),
         "wait for signals",
         .{},
     );
@@ -123,17 +124,17 @@ const Follower = struct {
 
     /// The command's own word: its terminal, that it runs, or that it could not.
     fn hear(self: *Follower) report.Error!void {
-        var fds: [2]sys.Fd = .{ -1, -1 };
-        switch (try self.entered.peer.receive(&fds)) {
+        var along: sync.Along = .{};
+        switch (try self.entered.peer.receive(&along)) {
+            .failed => self.failed = true,
             .gone => {
                 self.started = true;
                 // Not before: messages of a failed start should not meet a raw terminal.
                 if (self.master >= 0 and self.it.hb.interactive and !self.failed) self.raw.enter();
             },
             .message => |message| switch (message) {
-                .failed => self.failed = true,
                 .terminal => {
-                    self.master = fds[0];
+                    self.master = along.fds[0];
                     // The slave is kept: with it open, a moment without any reader is no hang-up.
                     self.streams = try stdio.throughTerminal(self.it.hb.interactive, self.master);
                     if (self.streams.pumps[0]) |*input| input.keys = &self.keys;

@@ -2,6 +2,7 @@
 //! whatever is in the buffer. `Source` is anything with `read(self, []u8) sys.Result(usize)`.
 
 const std = @import("std");
+const linux = std.os.linux;
 const sys = @import("sys.zig");
 const header = @import("tar_header.zig");
 
@@ -90,6 +91,24 @@ pub const Descriptor = struct {
     fd: sys.Fd,
 
     pub fn read(self: Descriptor, buffer: []u8) sys.Result(usize) {
+        return sys.read(self.fd, buffer);
+    }
+};
+
+/// A descriptor that is read until a signal arrives; then it fails with EINTR.
+pub const Interruptible = struct {
+    fd: sys.Fd,
+    /// signalfd(2) of signals that are blocked.
+    signal_fd: sys.Fd = -1,
+
+    pub fn read(self: Interruptible, buffer: []u8) sys.Result(usize) {
+        var fds = [_]linux.pollfd{
+            .{ .fd = self.fd, .events = linux.POLL.IN, .revents = 0 },
+            .{ .fd = self.signal_fd, .events = linux.POLL.IN, .revents = 0 },
+        };
+        const polled = sys.poll(&fds, -1);
+        if (polled == .err) return .{ .err = polled.err };
+        if (fds[1].revents != 0) return .{ .err = .INTR };
         return sys.read(self.fd, buffer);
     }
 };

@@ -2,7 +2,12 @@
 //!
 //!   run             the plan on a descriptor -> one container, supervised to its end
 //!   exec            the plan on a descriptor -> one more process of a container
+//!   control         one request to the supervisor of a container
 //!   unpack          a tar stream -> a layer directory overlayfs can use
+//!   pack            files of a container, or of the caller -> a tar stream
+//!   extract         a tar stream -> files of a container, or of the caller
+//!   look            what is at a path of a container
+//!   changes         what a container has changed of its image
 //!   network-sweep   what killed containers left on bridges -> gone
 //!
 //! It reads no configuration and no environment. The front end decides; this acts.
@@ -11,11 +16,16 @@ const std = @import("std");
 const report = @import("report.zig");
 const run = @import("run.zig");
 const exec_command = @import("exec_command.zig");
+const control_client = @import("control_client.zig");
 const unpack = @import("unpack.zig");
 const complete = @import("complete.zig");
 const remove = @import("remove.zig");
 const user_command = @import("user_command.zig");
 const copy = @import("copy.zig");
+const pack = @import("pack.zig");
+const extract = @import("extract.zig");
+const look = @import("look.zig");
+const changes = @import("changes.zig");
 const network_sweep = @import("network_sweep.zig");
 
 /// The words of the command line.
@@ -30,11 +40,16 @@ const Subcommand = struct {
 const subcommands = [_]Subcommand{
     .{ .name = "run", .main = run.main },
     .{ .name = "exec", .main = exec_command.main },
+    .{ .name = "control", .main = control_client.main },
     .{ .name = "unpack", .main = unpack.main },
     .{ .name = "complete", .main = complete.main },
     .{ .name = "remove", .main = remove.main },
     .{ .name = "copy", .main = copy.main },
     .{ .name = "user", .main = user_command.main },
+    .{ .name = "pack", .main = pack.main },
+    .{ .name = "extract", .main = extract.main },
+    .{ .name = "look", .main = look.main },
+    .{ .name = "changes", .main = changes.main },
     .{ .name = "network-sweep", .main = network_sweep.main },
 };
 

@@ -34,6 +34,19 @@ pub fn clean(raw: []const u8, buffer: *PathBuffer) error{TooLong}![:0]const u8 {
     return buffer[0..len :0];
 }
 
+/// Whether the path, read from left to right, stays below where it begins.
+pub fn staysBelow(raw: []const u8) bool {
+    var depth: usize = 0;
+    var parts = std.mem.tokenizeScalar(u8, raw, '/');
+    while (parts.next()) |part| {
+        if (std.mem.eql(u8, part, ".")) continue;
+        const is_up = std.mem.eql(u8, part, "..");
+        if (is_up and depth == 0) return false;
+        if (is_up) depth -= 1 else depth += 1;
+    }
+    return true;
+}
+
 /// The last part of a cleaned path, and what is before it.
 pub fn split(path: [:0]const u8) struct { parent: []const u8, name: [:0]const u8 } {
     const slash = std.mem.findScalarLast(u8, path, '/') orelse
@@ -61,6 +74,13 @@ test "clean() knows the many spellings of one path" {
         var buffer: PathBuffer = undefined;
         try std.testing.expectEqualStrings(case[1], try clean(case[0], &buffer));
     }
+}
+
+test "a path that goes up further than down is told from one that does not" {
+    for ([_][]const u8{ "", "/", "a/..", "a/../b", "./a/b/../..", "..a/b" }) |path|
+        try std.testing.expect(staysBelow(path));
+    for ([_][]const u8{ "..", "/..", "a/../..", "../a", "a/b/../../../c/d" }) |path|
+        try std.testing.expect(!staysBelow(path));
 }
 
 test "split() gives the root as parent of a plain name" {

@@ -23,6 +23,21 @@ pub var fd: sys.Fd = 2;
 
 const message_bytes_max = 8192;
 
+/// The last failure, for those who ask about it later.
+var last: [512]u8 = undefined;
+var last_length: usize = 0;
+
+/// What failed last in this process, cut where it is long; "" where nothing has.
+pub fn lastFailure() []const u8 {
+    return last[0..last_length];
+}
+
+/// Takes over what failed in another process, which has said it already.
+pub fn remember(why: []const u8) void {
+    last_length = @min(why.len, last.len);
+    @memcpy(last[0..last_length], why[0..last_length]);
+}
+
 /// The value in `outcome`, or one line naming the step, its object and the errno.
 pub fn check(
     outcome: anytype,
@@ -43,16 +58,20 @@ pub fn failErrno(errno: sys.E, comptime format: []const u8, args: anytype) void 
     var buffer: [message_bytes_max]u8 = undefined;
     const what = print(&buffer, format, args);
     if (hints.advice(what, errno)) |hint| {
-        line("{s}: {s}; {s}", .{ what, hints.words(errno), hint });
+        failure("{s}: {s}; {s}", .{ what, hints.words(errno), hint });
     } else {
-        line("{s}: {s}", .{ what, hints.words(errno) });
+        failure("{s}: {s}", .{ what, hints.words(errno) });
     }
 }
 
 /// Prints a failure that has no errno. Returns the error, for `return report.fail(...)`.
 pub fn fail(comptime format: []const u8, args: anytype) Error {
-    line(format, args);
+    failure(format, args);
     return error.Reported;
+}
+
+fn failure(comptime format: []const u8, args: anytype) void {
+    remember(line(format, args));
 }
 
 /// An errno in words.
@@ -66,21 +85,25 @@ pub fn sayPlain(comptime format: []const u8, args: anytype) void {
 
 /// A notice: something weaker than asked for, and what it costs.
 pub fn notice(comptime format: []const u8, args: anytype) void {
-    line("notice: " ++ format, args);
+    _ = line("notice: " ++ format, args);
 }
 
-fn line(comptime format: []const u8, args: anytype) void {
+/// Prints one line; what it says without the `hb:` in front, until the next one.
+fn line(comptime format: []const u8, args: anytype) []const u8 {
+    const before = "hb: ";
     var buffer: [message_bytes_max]u8 = undefined;
-    var text: [message_bytes_max + 8]u8 = undefined;
     const message = print(&buffer, format, args);
-    const whole = print(&text, "hb: {s}\n", .{message});
+    const whole = print(&text, before ++ "{s}\n", .{message});
     for (whole[0 .. whole.len - 1]) |*byte| {
         // Names come from images and layers; they must not drive the user's terminal.
         if (byte.* < 0x20 or byte.* == 0x7f) byte.* = '?';
     }
     whole[whole.len - 1] = '\n';
     _ = sys.writeAll(fd, whole);
+    return whole[before.len .. whole.len - 1];
 }
+
+var text: [message_bytes_max + 8]u8 = undefined;
 
 /// Formats into `buffer`, cutting what does not fit.
 fn print(buffer: []u8, comptime format: []const u8, args: anytype) []u8 {

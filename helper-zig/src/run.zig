@@ -5,14 +5,17 @@
 //!
 //! ```
 //!   parent (the supervisor, hb's own process)      child (pid 1 of the container)
+//!   detached: fork; hb waits for the start
 //!   clone ───────────────────────────────────────▶ compile seccomp; wait
 //!   id maps ∥ container directory ∥ layer locks
 //!   ids_mapped ──────────────────────────────────▶ root of the namespace ─▶ mounts ─▶ pivot
-//!   network, meanwhile
+//!   guard; network; config.json; control socket
 //!   network_ready ───────────────────────────────▶ user, capabilities, seccomp ─▶ execve
-//!   supervise: signals, streams, terminal
+//!   supervise: signals, streams, terminal, requests
 //!   ◀───────────────── end of file ──────────────  (the payload runs)
-//!   wait ─▶ drain ─▶ remove the directory ─▶ the payload's status
+//!   state.json; hb is told
+//!   wait ─▶ drain ─▶ state.json ─▶ (back-off ─▶ clone, as above)
+//!   ─▶ remove the directory ─▶ let go of the locks ─▶ who waits is told ─▶ the payload's status
 //! ```
 
 const std = @import("std");
@@ -38,7 +41,9 @@ const rtnetlink = @import("rtnetlink.zig");
 const sysctl = @import("sysctl.zig");
 const terminal = @import("terminal.zig");
 const stdio = @import("stdio.zig");
+const incoming = @import("incoming.zig");
 const supervise = @import("supervise.zig");
+const detach = @import("detach.zig");
 const Guard = @import("guard.zig").Guard;
 const descriptors = @import("descriptors.zig");
 const rlimit = @import("rlimit.zig");
@@ -53,10 +58,14 @@ pub fn main(args: []const [*:0]const u8) u8 {
     // For the life of the process: the plan, and after the clone what the payload is given.
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const received = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
-    return parent(&received, arena.allocator()) catch {
-        directory.forgetName(received.plan.hb.container);
-        return report.exit_hb_failed;
-    };
+    var caller: detach.Caller = .foreground;
+    if (received.plan.hb.life.detach) |wanted| {
+        switch (detach.split() catch return report.exit_hb_failed) {
+            .front => |supervisor| return detach.follow(supervisor, wanted),
+            .supervisor => |side| caller = side,
+        }
+    }
+    return parent(&received, caller, arena.allocator());
 }
 
 fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!plan.Received {
@@ -67,29 +76,60 @@ fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!
     return plan_text.read(fd, arena);
 }
 
-/// The host's side, up to the container's end.
-fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error!u8 {
+/// The host's side, up to the container's end; tells everybody, and gives the exit status.
+fn parent(received: *const plan.Received, caller: detach.Caller, arena: std.mem.Allocator) u8 {
     const it = &received.plan;
+    var supervisor: supervise.Supervisor = .{
+        .signal_fd = -1,
+        .caller = caller,
+        .interactive = it.hb.interactive,
+        .has_init = it.hb.init,
+        .life = it.hb.life,
+        .policy = .of(it.hb.life.restart),
+        .cgroup = .of(it),
+        .record = .{ .state = .{
+            .id = it.hb.container.id,
+            .bundle = it.hb.container.directory,
+            .hb = .{ .supervisor = sys.getpid() },
+        } },
+        .events = .{ .path = it.hb.life.events, .container = it.hb.container },
+    };
+    const status = house(received, &supervisor, arena) catch failed: {
+        directory.forgetName(it.hb.container);
+        break :failed report.exit_hb_failed;
+    };
+    supervisor.caller.tellFailed(status); // nothing where it has started
+    supervisor.control.tellLastEnd(status);
+    return status;
+}
+
+/// What is done once, however often the payload is started; before the first clone.
+fn prepare(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!void {
     _ = sys.prctl(.SET_NAME, @intFromPtr("hb-init")); // or ps shows the number of a descriptor
     sys.umask(0o022); // hb's own may be anything, and what is made here is the container's
     try stdio.fillGaps(); // before anything is opened, or it would become a standard stream
     signals.ignore(.PIPE); // a reader that goes away is an errno of its pump, not our end
     signals.ignore(.XFSZ); // and so is a file that has grown to its limit
-    signals.block(supervise.forwarded); // from now on signals wait for the loop
-    const signal_fd = try report.check(
-        signals.descriptor(supervise.forwarded),
+    signals.block(incoming.forwarded); // from now on signals wait for the loop
+    supervisor.signal_fd = try report.check(
+        signals.descriptor(incoming.forwarded),
         "wait for signals",
         .{},
     );
-    var streams: stdio.Streams = .{};
-    if (it.process.terminal) {
+    if (it.process.terminal and !supervisor.caller.is_detached)
         terminal.noticeIfNone(); // a script may well want a pty; a person wants to know
-    } else {
-        streams = try stdio.prepare(it.hb.interactive);
-    }
-    const pair = try sync.Pair.open();
     try namespaces.joinUser(it.linux); // before the clone: it owns what is new
+}
 
+/// Makes the child, which waits for its ids.
+fn begin(
+    it: *const plan.Plan,
+    supervisor: *supervise.Supervisor,
+    arena: std.mem.Allocator,
+) report.Error!void {
+    const is_piped = !it.process.terminal and !supervisor.caller.is_detached;
+    const streams = if (is_piped) try stdio.prepare(it.hb.interactive) else stdio.Streams{};
+    const pair = try sync.Pair.open();
     var pidfd: sys.Fd = -1;
     const new = namespaces.cloneFlags(it);
     const flags = new | linux.CLONE.PIDFD | @as(usize, @backingInt(linux.SIG.CHLD));
@@ -100,6 +140,7 @@ fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error
     if (pid == 0) {
         pair.parent.close(); // or our own copy would hide the end of the other side
         const status = child(it, &streams, pair.child, arena) catch report.exit_hb_failed;
+        pair.child.tellFailure(report.lastFailure());
         // Exiting would close it only after the namespaces are gone, and pasta's complaint about
         // those must not be taken for the reason.
         pair.child.close();
@@ -107,85 +148,121 @@ fn parent(received: *const plan.Received, arena: std.mem.Allocator) report.Error
     }
     pair.child.close();
     streams.closePayloadEnds();
-    var supervisor: supervise.Supervisor = .{
-        .pid = pid,
-        .pidfd = pidfd,
-        .signal_fd = signal_fd,
-        .peer = pair.parent,
-        .streams = streams,
-        .interactive = it.hb.interactive,
-        .has_init = it.hb.init,
-    };
-    return house(received, &supervisor);
+    supervisor.pid = pid;
+    supervisor.pidfd = pidfd;
+    supervisor.peer = pair.parent;
+    supervisor.streams = streams;
 }
 
-/// The container's directory around the container's life: whatever fails in between, the child is
-/// gone before the directory goes.
-fn house(received: *const plan.Received, supervisor: *supervise.Supervisor) report.Error!u8 {
-    defer supervisor.endPasta();
+/// The container's directory around all runs of the payload: whatever fails in between, the child
+/// is gone before the directory goes.
+fn house(
+    received: *const plan.Received,
+    supervisor: *supervise.Supervisor,
+    arena: std.mem.Allocator,
+) report.Error!u8 {
+    const it = &received.plan;
+    defer supervisor.cgroup.remove();
 
-    var cgroup: cgroups.Cgroup = .of(&received.plan);
-    defer cgroup.remove();
-
-    const home = directory.Directory.create(received.plan.hb.container) catch |err| {
-        end(supervisor);
+    try prepare(it, supervisor);
+    try begin(it, supervisor, arena); // its first steps need no directory
+    const home = directory.Directory.open(it.hb.container) catch |err| {
+        supervisor.endChild();
         return err;
     };
+    supervisor.record.dir = home.fd;
     var namespace: sys.Fd = -1; // the user namespace, kept for removing what belongs to its ids
-    const status = release(received, supervisor, home, &namespace) catch |err| {
-        end(supervisor);
+    const status = lives(received, supervisor, home, &namespace, arena) catch |err| {
+        supervisor.endChild();
+        supervisor.hasFailed();
+        supervisor.endPasta();
+        supervisor.control.close(home.fd);
         home.finish(namespace) catch {}; // said already; the first failure counts
         return err;
     };
+    supervisor.control.close(home.fd); // before the lock: the next supervisor has its own
     home.finish(namespace) catch {}; // said; the payload has run, and its status is the answer
+    supervisor.endPasta();
     return status;
 }
 
-/// Prepares what the child waits for, lets it go, follows it.
-fn release(
+/// Every run of the payload, one after another; the exit status of the last.
+fn lives(
     received: *const plan.Received,
     supervisor: *supervise.Supervisor,
     home: directory.Directory,
     namespace: *sys.Fd,
+    arena: std.mem.Allocator,
 ) report.Error!u8 {
+    while (true) {
+        if (try live(received, supervisor, home, namespace)) |status| return status;
+        supervisor.forgetRun();
+        try begin(&received.plan, supervisor, arena);
+    }
+}
+
+/// One run of the payload: prepares what the child waits for, lets it go, follows it. The exit
+/// status, or null when it is time for another run.
+fn live(
+    received: *const plan.Received,
+    supervisor: *supervise.Supervisor,
+    home: directory.Directory,
+    namespace: *sys.Fd,
+) report.Error!?u8 {
     const it = &received.plan;
     // Two programs that take a while; what else there is to do is done meanwhile.
-    try cgroups.Cgroup.of(it).enter(supervisor.pid);
+    try supervisor.cgroup.enter(supervisor.pid);
     const mapping = if (mapsOf(it)) |maps| try idmap.start(supervisor.pid, maps) else null;
-    const filled = if (it.hb.overlay != null) home.fill() else {};
-    const kept = home.keepPlan(received.text);
-    const held = directory.holdLayers(it.hb.overlay);
+    const provided = if (supervisor.isFirst()) provide(received, home) else {};
     if (mapping) |pending| {
         try pending.finish();
+        if (namespace.* >= 0) sys.close(namespace.*);
         namespace.* = try namespaces.openUser(supervisor.pid);
     }
-    try filled;
-    try kept;
-    try held;
+    try provided;
     try supervisor.peer.send(.ids_mapped);
-    const guard = try Guard.start(supervisor.pidfd, .of(it)); // the child is at work already
+    // The child is at work already.
+    const guard = try Guard.start(supervisor.pidfd, home.fd, supervisor.cgroup);
     defer guard.wait();
     defer guard.stop();
 
-    const network = it.hb.network orelse return supervisor.run();
+    const attached = try connect(it, supervisor);
+    // What somebody else may look at, while the child is at work.
+    if (!it.hb.container.keep) _ = home.writePlan(received.text); // it goes without as well
+    supervisor.listen(home.fd);
+    const outcome = supervisor.run();
+    const again = if (outcome) |it_ended| supervisor.rest(it_ended) else |err| err;
+    const next: bridge.Next = if (again catch false) .starts_again else .ends;
+    const detached = if (attached) |it_was| it_was.detach(next) else {};
+    const status = (try outcome).status;
+    try detached;
+    return if (try again) null else status;
+}
+
+/// What all runs of the payload need of the store.
+fn provide(received: *const plan.Received, home: directory.Directory) report.Error!void {
+    const it = &received.plan.hb;
+    if (it.overlay != null) try home.fill();
+    try directory.holdLayers(it.overlay); // until this process ends
+    if (!it.container.keep) return;
+    const written = home.writePlan(received.text);
+    return report.check(written, "write config.json in {s}", .{it.container.directory});
+}
+
+/// Gives the child its network; one that takes its time goes on while others work.
+fn connect(
+    it: *const plan.Plan,
+    supervisor: *supervise.Supervisor,
+) report.Error!?bridge.Attached {
+    const network = it.hb.network orelse return null;
     if (network.pasta) |wanted| {
         supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
-        return supervisor.run();
+        return null;
     }
     const wanted = network.bridge orelse return report.fail("the plan's network is empty", .{});
     const attached = try bridge.attach(wanted, it.hb.container.id, supervisor.pid);
     supervisor.peer.tell(.network_ready);
-    const status = supervisor.run();
-    const detached = attached.detach();
-    const code = try status;
-    try detached;
-    return code;
-}
-
-/// Ends a child that may be waiting or at work.
-fn end(supervisor: *supervise.Supervisor) void {
-    _ = sys.signalPidfd(supervisor.pidfd, signals.number(.KILL));
-    _ = sys.wait(supervisor.pidfd);
+    return attached;
 }
 
 fn mapsOf(it: *const plan.Plan) ?idmap.Maps {

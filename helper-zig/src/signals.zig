@@ -16,6 +16,14 @@ pub fn number(signal: Signal) u8 {
     return @intCast(@backingInt(signal));
 }
 
+/// `SIGTERM`, or `signal 40` for one without a name.
+pub fn nameOf(signal: u8, buffer: *[16]u8) []const u8 {
+    const known = std.enums.tagName(Signal, @fromBackingInt(signal));
+    // proven: names have six letters at most, and a byte three digits.
+    if (known) |name| return std.fmt.bufPrint(buffer, "SIG{s}", .{name}) catch unreachable;
+    return std.fmt.bufPrint(buffer, "signal {d}", .{signal}) catch unreachable;
+}
+
 /// A set of signals, as rt_sigprocmask(2) takes it on the architectures hb runs on.
 pub const Set = struct {
     bits: u64 = 0,
@@ -91,4 +99,11 @@ test "a set holds what it was made of and nothing else" {
     try std.testing.expect(!some.has(1));
     try std.testing.expect(!some.without(&.{.INT}).has(2));
     try std.testing.expect(Set.all.has(highest));
+}
+
+test "signals have their names" {
+    var buffer: [16]u8 = undefined;
+    try std.testing.expectEqualStrings("SIGKILL", nameOf(9, &buffer));
+    try std.testing.expectEqualStrings("SIGVTALRM", nameOf(26, &buffer));
+    try std.testing.expectEqualStrings("signal 40", nameOf(40, &buffer));
 }

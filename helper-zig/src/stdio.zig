@@ -26,6 +26,12 @@ pub const Streams = struct {
     payload: [3]sys.Fd = .{ -1, -1, -1 },
     pumps: [3]?pump.Pump = .{ null, null, null },
 
+    /// Ends what is left of them.
+    pub fn close(streams: *Streams) void {
+        for (&streams.pumps) |*maybe| if (maybe.*) |*it| it.close();
+        streams.* = .{};
+    }
+
     /// Lets go of the payload's ends, so that the pumps see when the payload's are closed.
     pub fn closePayloadEnds(streams: *const Streams) void {
         for (streams.payload, 0..) |fd, i| {
@@ -110,6 +116,24 @@ pub fn throughTerminal(interactive: bool, master: sys.Fd) report.Error!Streams {
         .to = .{ .fd = master, .nonblocking = true },
         .buffer = &buffers[0],
         .farewell = .end_of_transmission,
+    };
+    return streams;
+}
+
+/// The streams of a terminal that nobody is at: what is written there is read and forgotten.
+pub fn unheardTerminal(master: sys.Fd) report.Error!Streams {
+    const doing = "prepare the container's terminal";
+    try report.check(sys.setNonBlocking(master), doing, .{});
+    const nowhere = sys.openat(sys.cwd, "/dev/null", .{ .ACCMODE = .WRONLY }, 0);
+    var streams: Streams = .{};
+    streams.pumps[1] = .{
+        .from = .{ .fd = master, .nonblocking = true },
+        .to = .{
+            .fd = try report.check(nowhere, doing, .{}),
+            .owned = true,
+            .nonblocking = true,
+        },
+        .buffer = &buffers[1],
     };
     return streams;
 }

@@ -1,6 +1,6 @@
 //! The supervisor after the release: one loop over everything that can happen while the container
-//! runs, without a timer. What hb is sent reaches the payload; what the payload writes reaches hb's
-//! streams; the end of the payload is the end of the loop.
+//! runs. What hb is sent reaches the payload; what the payload writes reaches hb's streams; what
+//! others ask for by the control socket is done; the end of the payload is the end of the loop.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -8,41 +8,83 @@ const sys = @import("sys.zig");
 const sync = @import("sync.zig");
 const signals = @import("signals.zig");
 const report = @import("report.zig");
+const plan = @import("plan.zig");
+const poll = @import("poll.zig");
+const clock = @import("clock.zig");
 const stdio = @import("stdio.zig");
 const terminal = @import("terminal.zig");
 const pasta = @import("pasta.zig");
+const control = @import("control.zig");
+const detach = @import("detach.zig");
+const restart = @import("restart.zig");
+const state = @import("state.zig");
+const incoming = @import("incoming.zig");
+const Cgroup = @import("cgroup.zig").Cgroup;
+const Events = @import("events.zig").Events;
+const Ending = @import("ending.zig").Ending;
 
-/// Signals that are ours to pass on: all but those that mean something to this process alone.
-pub const forwarded = signals.Set.all.without(&.{
-    .KILL, .STOP, .CHLD, .PIPE, .TTIN, .TTOU, .URG, .XFSZ, .XCPU,
-    .SEGV, .BUS,  .FPE,  .ILL,  .TRAP, .SYS,
-});
-
-/// Signals that ask hb to end.
-const ending = signals.Set.of(&.{ .INT, .TERM, .HUP, .QUIT });
+const kill_number = signals.number(.KILL);
 
 const POLL = linux.POLL;
 
+/// How a run of the payload ended.
+pub const Outcome = struct {
+    status: u8,
+    /// Nothing has run: the container's side has said why.
+    failed: bool,
+};
+
 pub const Supervisor = struct {
-    pid: sys.Pid,
-    pidfd: sys.Fd,
+    // -- for good --
     signal_fd: sys.Fd,
-    peer: sync.Peer,
-    streams: stdio.Streams,
+    caller: detach.Caller,
     interactive: bool,
     has_init: bool,
-    /// The master of the container's terminal.
+    life: plan.Life,
+    policy: restart.Policy,
+    record: state.Record,
+    events: Events,
+    cgroup: Cgroup,
+    control: control.Server = .{},
+    back_off: restart.BackOff = .{},
+    /// Somebody has asked for the end: it is not started again.
+    stopped: bool = false,
+
+    // -- of one run of the payload --
+    pid: sys.Pid = -1,
+    pidfd: sys.Fd = -1,
+    peer: sync.Peer = .{ .fd = -1 },
+    streams: stdio.Streams = .{},
+    /// Both sides of the container's terminal.
     master: sys.Fd = -1,
+    slave: sys.Fd = -1,
     raw: terminal.Raw = .{},
     /// The container's network, where it is pasta that makes it.
     pasta: ?pasta.Pasta = null,
     /// The payload has been exec'd (or the child is gone, which the pidfd tells).
     started: bool = false,
+    started_at: u64 = 0,
+    /// The child cannot become the payload.
+    failed: bool = false,
     /// The signal hb was sent that the payload could not receive, and died of in our stead.
     killed_by: ?u8 = null,
+    ending: Ending = .{},
+    reason: [128]u8 = undefined,
 
-    /// Follows the container to its end; the exit status.
-    pub fn run(self: *Supervisor) report.Error!u8 {
+    /// Whether the payload has not run yet.
+    pub fn isFirst(self: *const Supervisor) bool {
+        return self.record.state.hb.restartCount == 0;
+    }
+
+    /// Makes the container's control socket in its directory.
+    pub fn listen(self: *Supervisor, dir: sys.Fd) void {
+        self.control.open(dir) catch {
+            // Said; the container runs all the same, and can be ended by its supervisor's end.
+        };
+    }
+
+    /// Follows the payload to its end, and tells it.
+    pub fn run(self: *Supervisor) report.Error!Outcome {
         defer self.raw.leave();
 
         const ended = while (true) {
@@ -50,37 +92,48 @@ pub const Supervisor = struct {
         };
         if (self.pasta) |*it| it.kill(); // waited for when all else is done
         try self.drain();
-        if (self.killed_by) |signal| return 128 +| signal;
-        return ended.status();
+        const status = if (self.killed_by) |signal| 128 +| signal else ended.status();
+        const outcome: Outcome = .{ .status = status, .failed = self.failed };
+        self.conclude(ended, outcome);
+        return outcome;
     }
 
     /// Waits for something to happen and deals with it; how the container ended, once it has.
     fn turn(self: *Supervisor) report.Error!?sys.Ended {
-        var fds: [6 + pasta.Pasta.fds]linux.pollfd = @splat(.{
-            .fd = -1,
-            .events = POLL.IN,
-            .revents = 0,
-        });
-        fds[0].fd = self.pidfd;
-        fds[1].fd = self.signal_fd;
-        if (!self.started) fds[2].fd = self.peer.fd;
-        if (self.pasta) |*it| fds[6..].* = it.interest();
-        for (&self.streams.pumps, fds[3..6], 0..) |*maybe, *fd, i| {
-            // Input is not taken before there is somebody to read it.
-            if (i == 0 and !self.started) continue;
-            if (maybe.*) |*pump| if (!pump.isDone()) {
-                fd.* = pump.interest();
-            };
+        var set: poll.Set = .{};
+        const ended = set.add(self.pidfd, POLL.IN);
+        const signalled = set.add(self.signal_fd, POLL.IN);
+        const heard = set.add(if (self.started) -1 else self.peer.fd, POLL.IN);
+        const pumped = self.addPumps(&set);
+        const followed = if (self.pasta) |*it| set.addAll(&it.interest()) else 0;
+        self.control.interest(&set);
+        self.ending.interest(&set);
+        try set.wait();
+
+        if (set.ready(heard) != 0) try self.hear();
+        for (&self.streams.pumps, pumped) |*maybe, slot| {
+            if (set.ready(slot) != 0) if (maybe.*) |*pump| pump.step();
         }
-        try wait(&fds);
-        if (fds[2].revents != 0) try self.hear();
-        for (&self.streams.pumps, fds[3..6]) |*maybe, fd| {
-            if (fd.revents != 0) if (maybe.*) |*pump| pump.step();
-        }
-        if (self.pasta) |*it| try self.follow(it, fds[6..]);
-        if (fds[1].revents != 0) try self.takeSignals();
-        if (fds[0].revents == 0) return null;
+        if (self.pasta) |*it| try self.follow(it, set.span(followed, pasta.Pasta.fds));
+        while (self.control.next(&set)) |asked| self.obey(asked);
+        if (set.ready(signalled) != 0) incoming.take(self);
+        self.keepTime();
+        if (set.ready(ended) == 0) return null;
         return try report.check(sys.wait(self.pidfd), "wait for the container", .{});
+    }
+
+    fn addPumps(self: *Supervisor, set: *poll.Set) [3]poll.Slot {
+        var slots: [3]poll.Slot = undefined;
+        for (&self.streams.pumps, &slots, 0..) |*maybe, *slot, i| {
+            var interest: linux.pollfd = .{ .fd = -1, .events = 0, .revents = 0 };
+            // Input is not taken before there is somebody to read it.
+            const has_reader = i > 0 or self.started;
+            if (maybe.*) |*pump| if (has_reader and !pump.isDone()) {
+                interest = pump.interest();
+            };
+            slot.* = set.addAll(&.{interest});
+        }
+        return slots;
     }
 
     /// The network is there, and the container may begin; or it is gone, and the container goes on.
@@ -116,70 +169,97 @@ pub const Supervisor = struct {
         self.pasta = null;
     }
 
-    /// The child's own word: its terminal, or that the payload runs.
+    /// The child's own word: its terminal, that it cannot go on, or that the payload runs.
     fn hear(self: *Supervisor) report.Error!void {
-        var fds: [2]sys.Fd = .{ -1, -1 };
-        switch (try self.peer.receive(&fds)) {
-            .gone => {
+        var along: sync.Along = .{};
+        switch (try self.peer.receive(&along)) {
+            .failed => |why| {
+                self.failed = true;
+                report.remember(why);
+            },
+            .gone => if (self.failed) {
                 self.started = true;
-                // Not before: messages of a failed start should not meet a raw terminal.
-                if (self.master >= 0 and self.interactive) self.raw.enter();
-            },
+            } else self.hasStarted(),
             .message => |message| {
-                if (message != .terminal or fds[0] < 0)
+                if (message != .terminal or along.fds[0] < 0)
                     return report.fail("unexpected message from the container's side", .{});
-                self.master = fds[0];
-                // The slave is kept: with it open, a moment without any reader is no hang-up.
-                self.streams = try stdio.throughTerminal(self.interactive, self.master);
+                self.master = along.fds[0];
+                // Kept: with it open, a moment without any reader is no hang-up.
+                self.slave = along.fds[1];
+                self.streams = if (self.caller.is_detached)
+                    try stdio.unheardTerminal(self.master)
+                else
+                    try stdio.throughTerminal(self.interactive, self.master);
             },
         }
     }
 
-    fn takeSignals(self: *Supervisor) report.Error!void {
-        var info: linux.signalfd_siginfo = undefined;
-        while (true) {
-            const got = sys.read(self.signal_fd, std.mem.asBytes(&info));
-            if (got == .err) return;
-            self.take(@intCast(info.signo));
+    fn hasStarted(self: *Supervisor) void {
+        self.started = true;
+        self.started_at = clock.now();
+        // Not before: messages of a failed start should not meet a raw terminal.
+        if (self.master >= 0 and self.interactive and !self.caller.is_detached) self.raw.enter();
+        // First the word somebody waits for, then what others may read.
+        self.record.started(self.pid);
+        self.caller.tellStarted();
+        self.events.append("start", .{});
+        if (self.life.timeoutMs) |ms| self.ending.limit.start(ms);
+    }
+
+    /// What somebody asks for by the control socket.
+    fn obey(self: *Supervisor, asked: control.Asked) void {
+        switch (asked.request) {
+            .signal => |signal| {
+                const is_end = signal == kill_number or signal == self.life.stopSignal;
+                if (is_end) self.stopped = true;
+                self.events.append("kill", .{ .signal = .{ .value = signal } });
+                self.send(signal);
+                asked.done();
+            },
+            .stop => |wanted| {
+                asked.untilLastEnd();
+                self.stop(wanted.signal, wanted.timeout_ms);
+            },
+            .wait => asked.untilNextEnd(),
+            .policy => |policy| {
+                self.policy = policy;
+                asked.done();
+            },
+            .attach => asked.refuse("this container's streams cannot be attached to"),
         }
     }
 
-    fn take(self: *Supervisor, signal: u8) void {
-        switch (@as(signals.Signal, @fromBackingInt(@intCast(signal)))) {
-            .TSTP => self.stop(),
-            .WINCH => if (self.master >= 0) {
-                terminal.copySize(self.master);
-            } else self.forward(signal),
-            else => self.forward(signal),
-        }
+    /// Somebody wants the container to end, and not to start again.
+    pub fn stop(self: *Supervisor, signal: u8, timeout_ms: ?u64) void {
+        self.stopped = true;
+        if (self.pidfd < 0) return; // between two runs; there will be no other
+        self.events.append("kill", .{ .signal = .{ .value = signal } });
+        if (!self.started) return self.send(kill_number); // nobody there to take it
+        self.send(signal);
+        self.ending.asked(signal, timeout_ms);
     }
 
-    /// Signal 1 of the container has no default actions: the kernel drops what it has no handler
-    /// for (pid_namespaces(7)). A signal that asks to end and that nothing inside would notice ends
-    /// the container the way it would have ended the program outside.
-    fn forward(self: *Supervisor, signal: u8) void {
-        const unheard = !self.started or !isNoticed(self.pid, signal);
-        if (ending.has(signal) and unheard) {
-            self.killed_by = signal;
-            self.send(signals.number(.KILL));
-        } else {
+    pub fn stopTimeout(self: *const Supervisor) ?u64 {
+        const ms = self.life.stopTimeoutMs;
+        return if (ms < 0) null else @intCast(ms);
+    }
+
+    /// What was to happen by now.
+    fn keepTime(self: *Supervisor) void {
+        if (self.ending.limit.goesOff()) {
+            const signal = self.life.stopSignal;
             self.send(signal);
+            self.ending.asked(signal, self.stopTimeout());
+            self.ending.next = .{ .timeout_ms = self.life.timeoutMs.? };
+            self.ending.cause = self.ending.next;
+        }
+        if (self.ending.patience.goesOff()) {
+            self.ending.cause = self.ending.next;
+            self.send(kill_number);
         }
     }
 
-    /// ^Z without a terminal of the container's own: the payload stops, then hb does; SIGCONT,
-    /// which continues hb, is passed on like any other.
-    fn stop(self: *Supervisor) void {
-        const stop_signal: signals.Signal = .STOP;
-        const to_payload: signals.Signal = if (self.has_init) .TSTP else stop_signal;
-        self.send(signals.number(to_payload));
-        const was_raw = self.raw.before != null;
-        self.raw.leave();
-        _ = sys.kill(sys.getpid(), signals.number(stop_signal));
-        if (was_raw) self.raw.enter();
-    }
-
-    fn send(self: *Supervisor, signal: u8) void {
+    pub fn send(self: *Supervisor, signal: u8) void {
         // It fails only when there is nobody left to send to, which the loop is about to learn.
         _ = sys.signalPidfd(self.pidfd, signal);
     }
@@ -190,23 +270,20 @@ pub const Supervisor = struct {
         if (self.streams.pumps[0]) |*input| input.close();
         self.streams.pumps[0] = null;
         while (true) {
-            var fds = [_]linux.pollfd{
-                .{ .fd = self.signal_fd, .events = POLL.IN, .revents = 0 },
-                .{ .fd = -1, .events = 0, .revents = 0 },
-                .{ .fd = -1, .events = 0, .revents = 0 },
-            };
-            var pending = false;
-            for (self.streams.pumps[1..], fds[1..]) |*maybe, *fd| {
+            var set: poll.Set = .{};
+            const signalled = set.add(self.signal_fd, POLL.IN);
+            var slots: [2]?poll.Slot = .{ null, null };
+            for (self.streams.pumps[1..], &slots) |*maybe, *slot| {
                 const pump = if (maybe.*) |*pump| pump else continue;
                 if (pump.begin == pump.end and !pump.fill()) continue;
-                fd.* = pump.interest();
-                pending = true;
+                slot.* = set.addAll(&.{pump.interest()});
             }
-            if (!pending) return;
-            try wait(&fds);
-            if (fds[0].revents != 0 and self.isToldToEnd()) return;
-            for (self.streams.pumps[1..], fds[1..]) |*maybe, fd| {
-                if (fd.revents != 0) if (maybe.*) |*pump| pump.flush();
+            if (slots[0] == null and slots[1] == null) return;
+            try set.wait();
+            if (set.ready(signalled) != 0 and self.isToldToEnd()) return;
+            for (self.streams.pumps[1..], slots) |*maybe, slot| {
+                const is_ready = if (slot) |it| set.ready(it) != 0 else false;
+                if (is_ready) if (maybe.*) |*pump| pump.flush();
             }
         }
     }
@@ -216,58 +293,95 @@ pub const Supervisor = struct {
         var info: linux.signalfd_siginfo = undefined;
         var told = false;
         while (sys.read(self.signal_fd, std.mem.asBytes(&info)) == .ok)
-            told = told or ending.has(@intCast(info.signo));
+            told = told or incoming.ending.has(@intCast(info.signo));
         return told;
     }
-};
 
-fn wait(fds: []linux.pollfd) report.Error!void {
-    const forever = -1;
-    const polled = sys.poll(fds, forever);
-    // Stopped and continued: look again.
-    if (polled == .err and polled.err == .INTR) return;
-    _ = try report.check(polled, "wait for the container", .{});
-}
-
-/// Whether `signal` would do anything to the process `pid`: handled, blocked (to be taken by
-/// sigwait or signalfd), or ignored on purpose. proc_pid_status(5).
-fn isNoticed(pid: sys.Pid, signal: u8) bool {
-    var path: [32:0]u8 = @splat(0);
-    // proven: a pid has ten digits at most.
-    _ = std.fmt.bufPrint(&path, "/proc/{d}/status", .{pid}) catch unreachable;
-    const fd = switch (sys.openat(sys.cwd, &path, .{}, 0)) {
-        .ok => |fd| fd,
-        // Unknown: let it have the signal.
-        .err => return true,
-    };
-    defer sys.close(fd);
-
-    var buffer: [4096]u8 = undefined;
-    const length = switch (sys.readAll(fd, &buffer)) {
-        .ok => |n| n,
-        .err => return true,
-    };
-    return isInStatus(buffer[0..length], signal);
-}
-
-fn isInStatus(status: []const u8, signal: u8) bool {
-    for ([_][]const u8{ "\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t" }) |name| {
-        const at = std.mem.indexOf(u8, status, name) orelse return true;
-        const line = std.mem.sliceTo(status[at + name.len ..], '\n');
-        const bits = std.fmt.parseInt(u64, line, 16) catch return true;
-        const set: signals.Set = .{ .bits = bits };
-        if (set.has(signal)) return true;
+    /// Tells everybody that the payload has ended.
+    fn conclude(self: *Supervisor, ended: sys.Ended, outcome: Outcome) void {
+        const own: sys.Ended = if (self.has_init) ended.unwrapped() else ended;
+        const shortage = self.cgroup.takeShortage();
+        // Another process of the container may have been the one that was killed.
+        if (shortage) |it| if (own == .signaled and own.signaled == kill_number) {
+            self.ending.cause = .{ .memory = it.limit };
+        };
+        const hb = &self.record.state.hb;
+        hb.reason = if (outcome.failed) null else self.ending.describe(own, &self.reason);
+        hb.@"error" = if (outcome.failed) report.lastFailure() else null;
+        hb.signal = if (own == .signaled) own.signaled else null;
+        hb.oomKilled = shortage != null;
+        hb.stopped = self.stopped;
+        hb.restarting = self.startsAgain(outcome);
+        // A container that goes away now has nobody to read it.
+        if (self.events.container.keep or hb.restarting) self.record.ended(outcome.status);
+        if (outcome.failed) return;
+        if (hb.oomKilled) self.events.append("oom", .{});
+        self.events.append("die", .{ .exitCode = .{ .value = outcome.status } });
+        if (self.stopped) self.events.append("stop", .{});
+        if (hb.restarting) self.control.tellEnd(outcome.status);
+        const is_news = self.ending.cause == .timeout_ms or self.ending.cause == .memory;
+        if (is_news and !self.caller.is_detached) report.notice("{s}", .{hb.reason.?});
     }
-    return false;
-}
 
-test "a signal is noticed when it is handled, blocked or ignored" {
-    const status = "Name:\tsh\n" ++
-        "SigBlk:\t0000000000000001\n" ++
-        "SigIgn:\t0000000000000002\n" ++
-        "SigCgt:\t0000000000004000\n";
-    try std.testing.expect(isInStatus(status, 1));
-    try std.testing.expect(isInStatus(status, 2));
-    try std.testing.expect(isInStatus(status, 15));
-    try std.testing.expect(!isInStatus(status, 3));
-}
+    fn startsAgain(self: *const Supervisor, outcome: Outcome) bool {
+        if (self.stopped or outcome.failed) return false;
+        return self.policy.startsAgain(outcome.status, self.record.state.hb.restartCount);
+    }
+
+    /// After a run: waits for the moment of the next one. False when there is none.
+    pub fn rest(self: *Supervisor, outcome: Outcome) report.Error!bool {
+        if (!self.record.state.hb.restarting) return false;
+        sys.close(self.pidfd);
+        self.pidfd = -1;
+        var timer: clock.Timer = .{};
+        timer.start(self.back_off.next(clock.now() - self.started_at));
+        while (self.startsAgain(outcome)) {
+            if (timer.goesOff()) {
+                self.record.state.hb.restartCount += 1;
+                self.events.append("restart", .{});
+                return true;
+            }
+            var set: poll.Set = .{};
+            const signalled = set.add(self.signal_fd, POLL.IN);
+            self.control.interest(&set);
+            set.until(timer);
+            try set.wait();
+            while (self.control.next(&set)) |asked| self.obey(asked);
+            if (set.ready(signalled) != 0) incoming.take(self);
+        }
+        self.record.state.hb.restarting = false;
+        self.record.state.hb.stopped = self.stopped;
+        self.record.write();
+        return false;
+    }
+
+    /// Lets go of what belonged to the last run.
+    pub fn forgetRun(self: *Supervisor) void {
+        self.endPasta();
+        self.streams.close();
+        for ([_]sys.Fd{ self.pidfd, self.peer.fd, self.master, self.slave }) |fd| {
+            if (fd >= 0) sys.close(fd);
+        }
+        self.pidfd = -1;
+        self.peer = .{ .fd = -1 };
+        self.master = -1;
+        self.slave = -1;
+        self.started = false;
+        self.killed_by = null;
+        self.ending = .{};
+    }
+
+    /// Ends a child that may be waiting or at work.
+    pub fn endChild(self: *Supervisor) void {
+        if (self.pidfd < 0) return;
+        self.send(kill_number);
+        _ = sys.wait(self.pidfd);
+    }
+
+    /// hb itself has failed, and has said why: nothing runs any more.
+    pub fn hasFailed(self: *Supervisor) void {
+        self.record.state.hb.@"error" = report.lastFailure();
+        self.record.state.hb.restarting = false;
+        if (self.events.container.keep) self.record.ended(report.exit_hb_failed);
+    }
+};

@@ -5,7 +5,8 @@
 //!     | ------- ids_mapped ---------> |   it may become root of its namespace
 //!     | <---- terminal (+ 2 fds) ---- |   with `-t`: the pty's master and slave
 //!     | ------ network_ready -------> |   where hb makes the network: it may become the payload
-//!     | <--------- failed ----------- |   hb exec: the end of file that follows is no success
+//!     | <---- failed (+ the line) --- |   it will not, and has said why: the end of file that
+//!     |                               |   follows is no success
 //!     | <-------- EOF --------------- |   the payload has been exec'd, or the child is gone
 //! ```
 //! End of file is always a no: a side that dies, however it dies, stops the other one.
@@ -34,10 +35,18 @@ pub const Pair = struct {
     }
 };
 
-/// What `receive` got: a message with the descriptors that came along, or that the other is gone.
+/// What `receive` got: a message with what came along, or that the other is gone.
 pub const Received = union(enum) {
     message: Message,
+    /// Why the other side cannot go on; in the caller's buffer.
+    failed: []const u8,
     gone,
+};
+
+/// What comes along with a message.
+pub const Along = struct {
+    fds: [fds_max]sys.Fd = @splat(-1),
+    packet: [512]u8 = undefined,
 };
 
 /// One end of the pair, after the clone.
@@ -75,22 +84,31 @@ pub const Peer = struct {
         _ = try report.check(sent, "tell the other side of the container {t}", .{message});
     }
 
+    /// Tells that this side cannot go on; that the other is gone already is no news.
+    pub fn tellFailure(peer: Peer, why: []const u8) void {
+        var packet: [512]u8 = undefined;
+        packet[0] = @backingInt(Message.failed);
+        const length = @min(why.len, packet.len - 1);
+        @memcpy(packet[1..][0..length], why[0..length]);
+        // What a payload's filter lets through is unknown; but what failed was written as well.
+        _ = sys.write(peer.fd, packet[0 .. length + 1]);
+    }
+
     /// Waits for the one message that may come next; anything else, end of file too, is an error.
     /// Silent when the other side is gone: it has said why.
     pub fn expect(peer: Peer, message: Message) report.Error!void {
-        var none: [0]sys.Fd = .{};
-        switch (try peer.receive(&none)) {
-            .gone => return error.Reported,
+        var along: Along = .{};
+        switch (try peer.receive(&along)) {
+            .gone, .failed => return error.Reported,
             .message => |got| if (got != message)
                 return report.fail("unexpected message from the other side: {d}", .{got}),
         }
     }
 
-    /// The next message; the descriptors that came with it in `fds`, the rest set to -1.
-    pub fn receive(peer: Peer, fds: []sys.Fd) report.Error!Received {
-        var byte: [1]u8 = undefined;
+    /// The next message; the descriptors that came with it in `along`, the rest set to -1.
+    pub fn receive(peer: Peer, along: *Along) report.Error!Received {
         var control: Control = .{};
-        const vector: sys.Vector = .{ .base = &byte, .len = 1 };
+        const vector: sys.Vector = .{ .base = &along.packet, .len = along.packet.len };
         var header: sys.MessageHeader = .{
             .vectors = &vector,
             .control = &control,
@@ -101,13 +119,15 @@ pub const Peer = struct {
         if (received == .err and received.err == .CONNRESET) return .gone;
         const length = try report.check(received, "hear from the other side of the container", .{});
         if (length == 0) return .gone;
-        @memset(fds, -1);
+        along.fds = @splat(-1);
         if (header.control_len >= @sizeOf(linux.cmsghdr)) {
             const count = (control.header.len - @sizeOf(linux.cmsghdr)) / @sizeOf(sys.Fd);
-            const taken = @min(count, fds.len);
-            @memcpy(fds[0..taken], control.fds[0..taken]);
+            const taken = @min(count, fds_max);
+            @memcpy(along.fds[0..taken], control.fds[0..taken]);
         }
-        return .{ .message = @fromBackingInt(@intCast(byte[0])) };
+        const message: Message = @fromBackingInt(along.packet[0]);
+        if (message == .failed) return .{ .failed = along.packet[1..length] };
+        return .{ .message = message };
     }
 
     /// Stops here if the other side has died: for the gap before PR_SET_PDEATHSIG takes effect.
@@ -145,15 +165,19 @@ test "a message arrives with its descriptors, and a closed end is gone" {
     defer sys.close(pipe[1]);
 
     try pair.parent.sendWith(.terminal, &pipe);
-    var fds: [2]sys.Fd = undefined;
-    const got = try pair.child.receive(&fds);
+    var along: Along = .{};
+    const got = try pair.child.receive(&along);
     try std.testing.expectEqual(Message.terminal, got.message);
-    try std.testing.expect(fds[0] > 2 and fds[1] > 2);
-    sys.close(fds[0]);
-    sys.close(fds[1]);
+    try std.testing.expect(along.fds[0] > 2 and along.fds[1] > 2);
+    sys.close(along.fds[0]);
+    sys.close(along.fds[1]);
+
+    pair.parent.tellFailure("no such program");
+    const failed = try pair.child.receive(&along);
+    try std.testing.expectEqualStrings("no such program", failed.failed);
 
     try pair.child.stillThere();
     pair.parent.close();
     try std.testing.expectError(error.Reported, pair.child.stillThere());
-    try std.testing.expectEqual(Received.gone, try pair.child.receive(&fds));
+    try std.testing.expectEqual(Received.gone, try pair.child.receive(&along));
 }

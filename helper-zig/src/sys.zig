@@ -272,14 +272,30 @@ pub fn dupOver(from: Fd, to: Fd) Result(void) {
     return call(void, .dup3, .{ from, to, @as(u32, 0) });
 }
 
+/// Has `fd`, which was inherited, end with this program's image.
+pub fn closeOnExec(fd: Fd) Result(void) {
+    const cloexec: usize = linux.FD_CLOEXEC;
+    return call(void, .fcntl, .{ fd, linux.F.SETFD, cloexec });
+}
+
 /// Makes reads and writes on this open file description not wait. Not for shared descriptions.
 pub fn setNonBlocking(fd: Fd) Result(void) {
+    return setWaiting(fd, false);
+}
+
+/// Makes them wait again.
+pub fn setBlocking(fd: Fd) Result(void) {
+    return setWaiting(fd, true);
+}
+
+fn setWaiting(fd: Fd, waits: bool) Result(void) {
     const flags = switch (call(usize, .fcntl, .{ fd, linux.F.GETFL, @as(usize, 0) })) {
         .ok => |value| value,
         .err => |e| return .{ .err = e },
     };
     const nonblock: u32 = @bitCast(linux.O{ .NONBLOCK = true });
-    return call(void, .fcntl, .{ fd, linux.F.SETFL, flags | nonblock });
+    const changed = if (waits) flags & ~@as(usize, nonblock) else flags | nonblock;
+    return call(void, .fcntl, .{ fd, linux.F.SETFL, changed });
 }
 
 pub fn ioctl(fd: Fd, request: u32, arg: usize) Result(usize) {
@@ -288,6 +304,13 @@ pub fn ioctl(fd: Fd, request: u32, arg: usize) Result(usize) {
 
 pub fn poll(fds: []linux.pollfd, timeout_ms: i32) Result(usize) {
     return result(usize, linux.poll(fds.ptr, fds.len, timeout_ms));
+}
+
+pub fn clock(which: linux.clockid_t) linux.timespec {
+    var now: linux.timespec = undefined;
+    // It fails for clocks that do not exist.
+    _ = linux.clock_gettime(which, &now);
+    return now;
 }
 
 // -- processes --
@@ -310,6 +333,13 @@ pub fn getpid() Pid {
 pub const Ended = union(enum) {
     exited: u8,
     signaled: u8,
+
+    /// How a process ended whose own child's end this one has told, as shells do.
+    pub fn unwrapped(ended: Ended) Ended {
+        if (ended == .exited and ended.exited > 128 and ended.exited <= 128 + 64)
+            return .{ .signaled = ended.exited - 128 };
+        return ended;
+    }
 
     /// As shells tell it: the status, or 128 and the signal.
     pub fn status(ended: Ended) u8 {
@@ -436,6 +466,43 @@ pub fn recvmsg(socket: Fd, header: *MessageHeader) Result(usize) {
         if (got == .err and got.err == .INTR) continue;
         return got;
     }
+}
+
+/// A socket's name in the file system (unix(7)); null when it is too long for one.
+pub fn socketAddress(path: []const u8) ?linux.sockaddr.un {
+    var address: linux.sockaddr.un = .{ .path = @splat(0) };
+    if (path.len >= address.path.len) return null;
+    @memcpy(address.path[0..path.len], path);
+    return address;
+}
+
+/// A socket of this machine that keeps message boundaries. Neither it nor what it accepts waits.
+pub fn packetSocket() Result(Fd) {
+    const kind: u32 = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
+    return call(Fd, .socket, .{ linux.AF.UNIX, kind, @as(u32, 0) });
+}
+
+pub fn bind(socket: Fd, address: *const linux.sockaddr.un) Result(void) {
+    return call(void, .bind, .{ socket, address, @as(usize, @sizeOf(linux.sockaddr.un)) });
+}
+
+pub fn listen(socket: Fd, backlog: u32) Result(void) {
+    return call(void, .listen, .{ socket, backlog });
+}
+
+pub fn connect(socket: Fd, address: *const linux.sockaddr.un) Result(void) {
+    return call(void, .connect, .{ socket, address, @as(usize, @sizeOf(linux.sockaddr.un)) });
+}
+
+pub fn accept(socket: Fd) Result(Fd) {
+    const flags: u32 = linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
+    return call(Fd, .accept4, .{ socket, null, null, flags });
+}
+
+/// send(2), without SIGPIPE.
+pub fn send(socket: Fd, bytes: []const u8) Result(usize) {
+    const flags: u32 = linux.MSG.NOSIGNAL;
+    return call(usize, .sendto, .{ socket, bytes.ptr, bytes.len, flags, null, @as(usize, 0) });
 }
 
 /// A pair of connected sockets that keep message boundaries.

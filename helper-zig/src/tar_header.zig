@@ -11,7 +11,7 @@ pub const Block = [block_bytes]u8;
 pub const Error = error{BadNumber};
 
 /// A field's place in the block.
-const Field = struct { at: usize, len: usize };
+pub const Field = struct { at: usize, len: usize };
 
 pub const name_field: Field = .{ .at = 0, .len = 100 };
 pub const mode_field: Field = .{ .at = 100, .len = 8 };
@@ -87,6 +87,18 @@ pub fn checksumMatches(block: *const Block) bool {
         signed += @as(i8, @bitCast(counted));
     }
     return stored == unsigned or stored == signed;
+}
+
+/// Makes a filled block ustar's, of the kind `kind_letter`, with its checksum.
+pub fn seal(block: *Block, kind_letter: u8) void {
+    block[kind_at] = kind_letter;
+    @memcpy(block[magic_at..][0..8], "ustar\x0000");
+    const checksum = block[checksum_field.at..][0..checksum_field.len];
+    @memset(checksum, ' ');
+    var sum: u32 = 0;
+    for (block) |byte| sum += byte;
+    // proven: 512 bytes sum up to six octal digits at most.
+    _ = std.fmt.bufPrint(checksum, "{o:0>6}\x00", .{sum}) catch unreachable;
 }
 
 /// A numeric field: octal text, or GNU's base-256 when the top bit of its first byte is set.

@@ -11,6 +11,7 @@ const sys = @import("sys.zig");
 const sync = @import("sync.zig");
 const report = @import("report.zig");
 const idmap = @import("idmap.zig");
+const namespaces = @import("namespaces.zig");
 
 pub const Maps = idmap.Maps;
 
@@ -45,6 +46,39 @@ pub fn run(
     const ended = try report.check(sys.wait(pidfd), "wait for the user namespace's process", .{});
     try mapped;
     return ended.status();
+}
+
+/// Makes this very process root of a new user namespace with `maps`. A child is in it first, for as
+/// long as its maps are written: newuidmap(1) takes no process for its own caller.
+pub fn enter(maps: Maps) report.Error!void {
+    const pair = try sync.Pair.open();
+    var pidfd: sys.Fd = -1;
+    const flags = linux.CLONE.NEWUSER | linux.CLONE.PIDFD | @as(usize, @backingInt(linux.SIG.CHLD));
+    const pid = try report.check(sys.clone(flags, &pidfd), "create a user namespace", .{});
+    if (pid == 0) {
+        pair.parent.close();
+        // Nothing is ever sent: it waits for the end of the other side's work.
+        pair.child.expect(.ids_mapped) catch sys.exit(0);
+        sys.exit(0);
+    }
+    pair.child.close();
+    const entered = enterThatOf(pid, maps);
+    pair.parent.close();
+    _ = sys.wait(pidfd);
+    sys.close(pidfd);
+    return entered;
+}
+
+fn enterThatOf(pid: sys.Pid, maps: Maps) report.Error!void {
+    try idmap.write(pid, maps);
+    const namespace = try namespaces.openUser(pid);
+    defer sys.close(namespace);
+
+    const joined = sys.setns(namespace, linux.CLONE.NEWUSER);
+    try report.check(joined, "enter the user namespace", .{});
+    try takeRootIds(maps.isSingle());
+    // Gaining rights makes the files of this process in /proc root's; they are needed.
+    _ = try report.check(sys.prctl(.SET_DUMPABLE, 1), "look into /proc", .{});
 }
 
 /// The child's side, up to being root in the namespace and bound to the parent's life.

@@ -185,7 +185,7 @@ export const statsFlags: FlagTable<StatsFlags> = {
 export const cpFlags: FlagTable<CpFlags> = {
   archive: toggle("archive", "a"),
   followLink: toggle("follow-link", "L"),
-  quiet: toggle("quiet", "q"),
+  quiet: { ...toggle("quiet", "q"), mayBeAbsent: true },
 };
 
 /** `hb export`. */

@@ -1,5 +1,8 @@
 /** The help texts of the commands about containers. */
 
+import { fileTexts } from "./help-files.ts";
+import { lifecycleTexts } from "./help-lifecycle.ts";
+
 const exec = `hb exec [FLAGS] CONTAINER COMMAND [ARGUMENT...]
 
   hb exec -it web sh
@@ -76,90 +79,60 @@ Prints what happens to containers, as it happens.
       --until TIME              not longer than that
 `;
 
+const pause = `hb pause CONTAINER...
+
+  hb pause db
+  hb unpause db
+
+Stops every process of the containers where it is, until 'hb unpause' lets them go on. That takes a
+freezer: each container of root's has one, an ordinary user's if it was started with a limit.
+`;
+
+const unpause = `hb unpause CONTAINER...
+
+  hb unpause db
+
+Lets paused containers go on.
+`;
+
+const update = `hb update [FLAGS] CONTAINER...
+
+  hb update -m 1g --cpus 2 db
+  hb update --restart unless-stopped db
+
+Gives containers other limits: at once where they run, and from their next start on. Limits that are
+not named stay as they are.
+
+  -m, --memory SIZE             also --memory-reservation and --memory-swap, which includes it
+      --cpus NUMBER             of processors, for example 1.5; or --cpu-period and --cpu-quota
+  -c, --cpu-shares WEIGHT       against others: 1024 is what a container without it has
+      --cpuset-cpus LIST        for example 0-2,7; also --cpuset-mems
+      --pids-limit NUMBER       processes and threads
+      --blkio-weight WEIGHT     10 to 1000
+      --restart POLICY          no, on-failure[:TIMES], always or unless-stopped
+`;
+
+const stats = `hb stats [FLAGS] [CONTAINER...]
+
+  hb stats
+  hb stats --no-stream --format '{{.Name}}: {{.MemUsage}}' db
+
+Prints what running containers use, drawn anew each second: from their cgroups, and of containers
+without one from their processes. '--' is what cannot be known.
+
+  -a, --all                     those that do not run, too
+      --format table|json       columns, or one JSON object a line
+      --format TEMPLATE         a line for each, see 'hb help images'; 'table TEMPLATE' for columns
+      --no-stream               once, measured over a second
+      --no-trunc                whole ids
+`;
+
 /** By command. */
 export const containerTexts: Readonly<Record<string, string>> = {
-  create: `hb create [FLAGS] IMAGE [COMMAND [ARGUMENT...]]
-
-  id=$(hb create -p 8080:80 nginx)
-  hb create --name job -v .:/src alpine make -C /src && hb start -a job
-
-Makes a container and prints its id; 'hb start' runs it. All that can be wrong with its flags is
-said now. Variables, files and relative paths are taken from here and now.
-
-Takes run's flags, but for those about who looks on: --attach, --detach, --detach-keys and
---sig-proxy. With --rm the container goes when its first run ends.
-`,
-  start: `hb start [FLAGS] CONTAINER...
-
-  hb start db
-  hb start -ai job
-
-Runs containers that were made or have ended, with the files they have. What they were made with
-counts; addresses and random ports are dealt out anew.
-
-  -a, --attach                  follow what it writes, and end with its exit status
-  -i, --interactive             pass standard input on
-      --detach-keys KEYS        ctrl-p,ctrl-q unless said otherwise
-      --sig-proxy=false         do not pass signals on
-`,
-  restart: `hb restart [FLAGS] CONTAINER...
-
-  hb restart web
-
-Stops containers, if they run, and starts them.
-
-  -s, --signal SIGNAL           instead of the container's own stop signal
-  -t, --time SECONDS            until SIGKILL; -1 for never, the container's own otherwise
-`,
-  stop: `hb stop [FLAGS] CONTAINER...
-
-  hb stop db
-  hb stop -t 60 db web
-
-Asks containers to end and waits for it; those that do not are killed in the end.
-
-  -s, --signal SIGNAL           instead of the container's own stop signal
-  -t, --time SECONDS            until SIGKILL; -1 for never, the container's own otherwise
-`,
-  kill: `hb kill [FLAGS] CONTAINER...
-
-  hb kill db
-  hb kill -s HUP web
-
-  -s, --signal SIGNAL           KILL unless said otherwise
-`,
-  pause: `hb pause
-`,
-  unpause: `hb unpause
-`,
-  wait: `hb wait [FLAGS] CONTAINER...
-
-  hb wait job
-  hb wait --condition healthy db && hb exec db psql -c 'select 1'
-
-Waits until containers have ended and prints their exit codes.
-
-      --condition CONDITION     not-running (the default), next-exit, exited, removed, running or
-                                healthy; fails at once when that can no longer come true
-`,
-  rm: `hb rm [FLAGS] CONTAINER...
-
-  hb rm job
-  hb rm -f $(hb ps -aq)
-
-Removes containers with their files, logs and names.
-
-  -f, --force                   kill what runs; a container that is not there is no error
-  -t, --time SECONDS            with --force: time to end by itself; 0 unless said otherwise
-  -a, --all                     every container
-  -v, --volumes                 taken for docker's sake: scratch directories always go
-`,
-  rename: `hb rename CONTAINER NAME
-
-  hb rename clever_otter web
-`,
-  update: `hb update
-`,
+  ...lifecycleTexts,
+  pause,
+  unpause,
+  update,
   ps,
   logs: `hb logs
 `,
@@ -167,14 +140,8 @@ Removes containers with their files, logs and names.
   attach: `hb attach
 `,
   top,
-  stats: `hb stats
-`,
+  stats,
   port,
-  diff: `hb diff
-`,
-  cp: `hb cp
-`,
-  export: `hb export
-`,
+  ...fileTexts,
   events,
 };

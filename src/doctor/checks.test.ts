@@ -122,6 +122,12 @@ describe("diagnose()", () => {
     expect(checkOf("store", { store })).toMatchObject({ state: "less" });
   });
 
+  test("version 1 is as good as any for root, and of no use to others", () => {
+    const cgroup = { mode: "legacy", delegated: ["memory"] } as const;
+    expect(checkOf("limits", { cgroup, uid: 0 })).toMatchObject({ state: "ok" });
+    expect(checkOf("limits", { cgroup }).found).toMatch(/cannot be delegated/);
+  });
+
   test("controllers that are not delegated come with systemd's drop-in", () => {
     const cgroup = { mode: "unified", delegated: ["pids"] } as const;
     const check = checkOf("limits", { cgroup });

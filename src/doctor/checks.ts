@@ -4,6 +4,7 @@
  * run.
  */
 
+import { delegateControllers } from "../container/cgroup.ts";
 import type { HelperPlace } from "../helper/binary.ts";
 import type { Identity } from "../host/identity.ts";
 
@@ -63,7 +64,7 @@ export interface DoctorFacts {
   readonly portStart: number;
   readonly cgroup: {
     readonly mode: "unified" | "legacy" | "none";
-    /** Controllers this user may hand on, where the group is its own. */
+    /** Controllers that containers of this user can be limited by. */
     readonly delegated: readonly string[];
   };
   /** Foreign architectures that binfmt_misc runs. */
@@ -290,6 +291,10 @@ function limits({ cgroup, uid, hasSystemd, install }: DoctorFacts): Check {
   const name = "limits";
   if (cgroup.mode === "none") return { name, state: "less", found: "no cgroups here" };
   if (cgroup.mode === "legacy") {
+    if (uid === 0) {
+      const controllers = cgroup.delegated.join(", ");
+      return { name, state: "ok", found: `cgroup v1 with ${controllers}` };
+    }
     const fix = hasSystemd ? { fix: unifiedHierarchy(install) } : {};
     return { name, state: "less", found: "cgroup v1, which cannot be delegated", ...fix };
   }
@@ -299,13 +304,8 @@ function limits({ cgroup, uid, hasSystemd, install }: DoctorFacts): Check {
     return { name, state: "ok", found: `cgroup v2 with ${cgroup.delegated.join(", ")}` };
   }
   const found = `cgroup v2, but ${lacking.join(", ")} not delegated to this user`;
-  return { name, state: "less", found, ...(hasSystemd ? { fix: delegation } : {}) };
+  return { name, state: "less", found, ...(hasSystemd ? { fix: delegateControllers } : {}) };
 }
-
-const delegation =
-  "sudo mkdir -p /etc/systemd/system/user@.service.d && " +
-  "printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | " +
-  "sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload";
 
 function unifiedHierarchy(install: string): string {
   const argument = "systemd.unified_cgroup_hierarchy=1";

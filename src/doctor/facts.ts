@@ -13,6 +13,7 @@ import {
 import { release } from "node:os";
 import { dirname } from "node:path";
 import { helperPlace } from "../helper/binary.ts";
+import { cgroupFacts, usableControllers } from "../host/cgroup.ts";
 import { confinement } from "../host/confinement.ts";
 import { hostFacts } from "../host/facts.ts";
 import type { Identity } from "../host/identity.ts";
@@ -46,7 +47,7 @@ export function readDoctorFacts(store: StorePaths, identity: Identity, probe: Pr
     hasNfTables: hasNfTables(),
     forwards: readNumber("/proc/sys/net/ipv4/ip_forward") === 1,
     portStart: unprivilegedPortStart(),
-    cgroup: { mode: hostFacts(identity).cgroup, delegated: delegatedControllers() },
+    cgroup: { mode: hostFacts(identity).cgroup, delegated: usableControllers(cgroupFacts()) },
     emulated: emulatedArchitectures(),
     install: installCommand(path),
     hasSystemd: existsSync("/run/systemd/system"),
@@ -116,21 +117,6 @@ function fileSystemOf(path: string): string {
     best = { point, type: right.split(" ")[0] ?? "unknown" };
   }
   return best.type.replace(/^nfs.*/, "nfs").replace(/^fuse.*/, "fuse");
-}
-
-/** The controllers of our own cgroup, if we may make groups in it. */
-function delegatedControllers(): readonly string[] {
-  const path = /^0::(.*)$/m.exec(readOptional("/proc/self/cgroup"))?.[1];
-  if (path === undefined) return [];
-  const directory = `/sys/fs/cgroup${path}`;
-  try {
-    accessSync(`${directory}/cgroup.procs`, constants.W_OK);
-    accessSync(directory, constants.W_OK);
-  } catch (error) {
-    if (error instanceof Error && "code" in error) return []; // not ours
-    throw error;
-  }
-  return readOptional(`${directory}/cgroup.controllers`).trim().split(/\s+/).filter(Boolean);
 }
 
 function emulatedArchitectures(): readonly string[] {

@@ -22,6 +22,18 @@ export function cgroupFacts(): CgroupFacts {
   return { ...base, version: 1, hierarchies };
 }
 
+/** The controllers a container of this user's can be limited by. */
+export function usableControllers(facts: CgroupFacts): readonly string[] {
+  if (facts.version === undefined) return [];
+  const { uid } = facts;
+  if (facts.version === 1) return uid === 0 ? Object.keys(facts.hierarchies) : [];
+  const { topControllers, ownControllers, isOwnWritable, hasOthers } = facts.unified;
+  if (uid === 0) return topControllers;
+  if (facts.manager === undefined) return isOwnWritable && !hasOthers ? ownControllers : [];
+  const slice = `${MOUNT_POINT}/user.slice/user-${uid}.slice`;
+  return wordsOf(`${slice}/user@${uid}.service/cgroup.controllers`);
+}
+
 function isUnified(): boolean {
   return existsSync(MOUNT_POINT) && statfsSync(MOUNT_POINT).type === CGROUP2_SUPER_MAGIC;
 }

@@ -104,9 +104,12 @@ function alignUp(offset: number, alignment: number): number {
   return Math.ceil(offset / alignment) * alignment;
 }
 
+/** Bytes that a type's values begin at multiples of; for numbers their size as well. */
 function alignmentOf(type: string): number {
-  const alignments: Readonly<Record<string, number>> = { y: 1, g: 1, v: 1, "(": 8, t: 8, x: 8 };
-  return alignments[type[0] ?? ""] ?? 4;
+  const first = type[0] ?? "";
+  if ("ygv".includes(first)) return 1;
+  if ("nq".includes(first)) return 2;
+  return "xtd({".includes(first) ? 8 : 4;
 }
 
 /** `sa(sv)u` -> `s`, `a(sv)`, `u`. */
@@ -123,11 +126,11 @@ function completeTypes(signature: string): string[] {
 
 function endOfType(signature: string, from: number): number {
   if (signature[from] === "a") return endOfType(signature, from + 1);
-  if (signature[from] !== "(") return from + 1;
+  if (!"({".includes(signature[from] ?? "")) return from + 1;
   let depth = 0;
   for (let at = from; at < signature.length; at++) {
-    if (signature[at] === "(") depth++;
-    if (signature[at] === ")" && --depth === 0) return at + 1;
+    if ("({".includes(signature[at] ?? "")) depth++;
+    if (")}".includes(signature[at] ?? "") && --depth === 0) return at + 1;
   }
   throw new Error(`the D-Bus signature "${signature}" has no end`);
 }
@@ -199,15 +202,22 @@ class Reader {
 
   #take(type: string): DbusValue {
     this.#at = alignUp(this.#at, alignmentOf(type));
-    if (type.startsWith("(")) return this.takeAll(type.slice(1, -1));
+    if ("({".includes(type[0] ?? "")) return this.takeAll(type.slice(1, -1));
     if (type.startsWith("a")) return this.#takeArray(type.slice(1));
     if (type === "v") {
       const signature = this.#takeText("g");
       return { signature, value: this.#take(signature) };
     }
-    if (type === "y") return this.#view.getUint8(this.#at++);
-    if (type === "u" || type === "b" || type === "i") return this.#takeNumber();
-    return this.#takeText(type);
+    if ("sog".includes(type)) return this.#takeText(type);
+    if ("ub".includes(type)) return this.#takeNumber();
+    return this.#skip(alignmentOf(type), type);
+  }
+
+  /** A number of a kind that nothing here asks for. */
+  #skip(size: number, type: string): number {
+    const value = type === "y" ? this.#view.getUint8(this.#at) : 0;
+    this.#at += size;
+    return value;
   }
 
   #takeArray(type: string): DbusValue[] {

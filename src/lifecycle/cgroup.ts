@@ -13,7 +13,10 @@ import { type CgroupSetting, settingsFor } from "../container/cgroup-settings.ts
 import type { Cgroup, Plan, Resources } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
 import { cgroupFacts, ownUnifiedPath, wordsOf } from "../host/cgroup.ts";
-import { findManager, startScope } from "../host/systemd.ts";
+import { userName } from "../host/libc.ts";
+import { findManager, lingers, startScope } from "../host/systemd.ts";
+import { printNotice } from "../output.ts";
+import { scopeName } from "./live-cgroup.ts";
 
 const MOUNT_POINT = "/sys/fs/cgroup";
 
@@ -23,7 +26,9 @@ export async function grantCgroup(plan: Plan, parent: string | undefined): Promi
   if (resources === undefined) return plan;
   const { id } = plan.hb.container;
   const wish = parent === undefined ? { resources } : { resources, parent };
-  const cgroup = await makeCgroup(decideCgroup(wish, cgroupFacts()), id);
+  const intent = decideCgroup(wish, cgroupFacts());
+  if (intent.kind === "scope" && plan.hb.life.detach !== undefined) noticeLogout();
+  const cgroup = await makeCgroup(intent, id);
   try {
     writeLimits(cgroup, resources);
   } catch (error) {
@@ -31,6 +36,17 @@ export async function grantCgroup(plan: Plan, parent: string | undefined): Promi
     throw error;
   }
   return { ...plan, hb: { ...plan.hb, cgroup } };
+}
+
+/** What a user's own systemd runs ends with the last session of the user, unless they linger. */
+function noticeLogout(): void {
+  const uid = process.geteuid?.() ?? 0;
+  const name = userName(uid) ?? String(uid);
+  if (uid === 0 || lingers(name)) return;
+  printNotice(
+    "with limits the container ends when you log out; to keep it: sudo loginctl enable-linger " +
+      name,
+  );
 }
 
 /** Says what is wrong with the limits on this machine, before anything is done for them. */
@@ -77,7 +93,7 @@ async function makeInScope(
   const uid = process.geteuid?.() ?? 0;
   const manager = findManager(uid);
   if (manager === undefined) throw new Error("systemd's manager has gone");
-  const name = `hb-${id.slice(0, 12)}`;
+  const name = scopeName(id);
   await startScope(manager, {
     name,
     description: `hb container ${id.slice(0, 12)}`,
@@ -90,9 +106,12 @@ async function makeInScope(
       cause: new HbError(`hb is in ${scope}`),
     });
   }
-  requireControllers(controllers, wordsOf(`${scope}/cgroup.controllers`), uid);
+  const present = wordsOf(`${scope}/cgroup.controllers`);
+  requireControllers(controllers, present, uid);
   moveTo(`${scope}/supervisor`);
-  share(scope, controllers);
+  // What counts for `stats` costs next to nothing once there is a cgroup.
+  const counting = ["memory", "pids"].filter((controller) => present.includes(controller));
+  share(scope, [...new Set([...controllers, ...counting])]);
   const directory = `${scope}/${id}`;
   makeEmpty(directory, 2);
   return { version: 2, directories: [directory] };

@@ -218,7 +218,8 @@ export interface DiffOptions {
 export interface CpFlags {
   readonly archive: boolean;
   readonly followLink: boolean;
-  readonly quiet: boolean;
+  /** Absent: quiet unless standard output is a terminal. */
+  readonly quiet?: boolean;
 }
 export interface CpOptions extends CpFlags {
   readonly source: string;
