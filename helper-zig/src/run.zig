@@ -6,11 +6,11 @@
 //! ```
 //!   parent (the supervisor, hb's own process)      child (pid 1 of the container)
 //!   detached: fork; hb waits for the start
-//!   clone ───────────────────────────────────────▶ compile seccomp; wait
-//!   id maps ∥ container directory ∥ layer locks
+//!   clone ───────────────────────────────────────▶ pasta's device; compile seccomp; wait
+//!   pasta ∥ id maps ∥ container directory ∥ layer locks
 //!   ids_mapped ──────────────────────────────────▶ root of the namespace ─▶ mounts ─▶ pivot
-//!   guard; network; config.json; control socket
-//!   network_ready ───────────────────────────────▶ user, capabilities, seccomp ─▶ execve
+//!   guard; network; config.json; control socket    user; wait
+//!   network_ready ───────────────────────────────▶ capabilities, seccomp ─▶ execve
 //!   supervise: signals, streams, terminal, requests
 //!   ◀───────────────── end of file ──────────────  (the payload runs)
 //!   state.json; hb is told
@@ -36,6 +36,7 @@ const mount = @import("mount.zig");
 const files = @import("files.zig");
 const mask = @import("mask.zig");
 const pasta = @import("pasta.zig");
+const tap = @import("tap.zig");
 const bridge = @import("bridge.zig");
 const rtnetlink = @import("rtnetlink.zig");
 const sysctl = @import("sysctl.zig");
@@ -60,7 +61,7 @@ pub fn main(args: []const [*:0]const u8) u8 {
     const received = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
     var caller: detach.Caller = .foreground;
     if (received.plan.hb.life.detach) |wanted| {
-        switch (detach.split() catch return report.exit_hb_failed) {
+        switch (detach.split(wanted) catch return report.exit_hb_failed) {
             .front => |supervisor| return detach.follow(supervisor, wanted),
             .supervisor => |side| caller = side,
         }
@@ -94,6 +95,8 @@ fn parent(received: *const plan.Received, caller: detach.Caller, arena: std.mem.
         } },
         .events = .{ .path = it.hb.life.events, .container = it.hb.container },
     };
+    if (it.hb.life.health) |wanted|
+        supervisor.health = .{ .it = it, .wanted = wanted, .arena = arena };
     const status = house(received, &supervisor, arena) catch failed: {
         directory.forgetName(it.hb.container);
         break :failed report.exit_hb_failed;
@@ -127,8 +130,7 @@ fn begin(
     supervisor: *supervise.Supervisor,
     arena: std.mem.Allocator,
 ) report.Error!void {
-    const is_piped = !it.process.terminal and !supervisor.caller.is_detached;
-    const streams = if (is_piped) try stdio.prepare(it.hb.interactive) else stdio.Streams{};
+    const streams = try stdio.prepare(streamsOf(it));
     const pair = try sync.Pair.open();
     var pidfd: sys.Fd = -1;
     const new = namespaces.cloneFlags(it);
@@ -152,6 +154,21 @@ fn begin(
     supervisor.pidfd = pidfd;
     supervisor.peer = pair.parent;
     supervisor.streams = streams;
+    const it_shared = streams.fanout orelse return;
+    const follower = supervisor.caller.becomeFollower() orelse return;
+    it_shared.join(follower.fd, follower.wishes); // before a byte is written
+}
+
+fn streamsOf(it: *const plan.Plan) stdio.Wanted {
+    const detached = it.hb.life.detach;
+    const attached = if (detached) |wanted| wanted.attach else null;
+    return .{
+        .interactive = it.hb.interactive,
+        .terminal = it.process.terminal,
+        .has_own = detached == null,
+        .is_shared = detached != null or it.hb.life.log != null,
+        .ends_input = detached == null or (if (attached) |wanted| wanted.stdin else false),
+    };
 }
 
 /// The container's directory around all runs of the payload: whatever fails in between, the child
@@ -210,9 +227,10 @@ fn live(
     namespace: *sys.Fd,
 ) report.Error!?u8 {
     const it = &received.plan;
-    // Two programs that take a while; what else there is to do is done meanwhile.
+    // Programs that take a while; what else there is to do is done meanwhile.
     try supervisor.cgroup.enter(supervisor.pid);
     const mapping = if (mapsOf(it)) |maps| try idmap.start(supervisor.pid, maps) else null;
+    const connecting = startPasta(it, supervisor);
     const provided = if (supervisor.isFirst()) provide(received, home) else {};
     if (mapping) |pending| {
         try pending.finish();
@@ -220,13 +238,15 @@ fn live(
         namespace.* = try namespaces.openUser(supervisor.pid);
     }
     try provided;
+    supervisor.keepLog(home.fd); // before a byte is written
+    try connecting;
     try supervisor.peer.send(.ids_mapped);
     // The child is at work already.
     const guard = try Guard.start(supervisor.pidfd, home.fd, supervisor.cgroup);
     defer guard.wait();
     defer guard.stop();
 
-    const attached = try connect(it, supervisor);
+    const attached = try attach(it, supervisor);
     // What somebody else may look at, while the child is at work.
     if (!it.hb.container.keep) _ = home.writePlan(received.text); // it goes without as well
     supervisor.listen(home.fd);
@@ -249,16 +269,25 @@ fn provide(received: *const plan.Received, home: directory.Directory) report.Err
     return report.check(written, "write config.json in {s}", .{it.container.directory});
 }
 
-/// Gives the child its network; one that takes its time goes on while others work.
-fn connect(
-    it: *const plan.Plan,
-    supervisor: *supervise.Supervisor,
-) report.Error!?bridge.Attached {
+/// pasta on the child's namespaces, where the plan has it. It takes longer to start than all else
+/// together, and ids it does without: joining a user namespace one has made gives all rights in it,
+/// mapped or not (user_namespaces(7)).
+fn startPasta(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!void {
+    const wanted = pastaOf(it) orelse return;
+    const device = try tap.Device.receive(wanted, supervisor.peer);
+    supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
+    supervisor.pasta.?.device = device;
+}
+
+fn pastaOf(it: *const plan.Plan) ?plan.Pasta {
     const network = it.hb.network orelse return null;
-    if (network.pasta) |wanted| {
-        supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
-        return null;
-    }
+    return network.pasta;
+}
+
+/// Puts the child on its bridge, where the plan has one.
+fn attach(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!?bridge.Attached {
+    const network = it.hb.network orelse return null;
+    if (network.pasta != null) return null; // on its way already
     const wanted = network.bridge orelse return report.fail("the plan's network is empty", .{});
     const attached = try bridge.attach(wanted, it.hb.container.id, supervisor.pid);
     supervisor.peer.tell(.network_ready);
@@ -285,6 +314,7 @@ fn child(
 ) report.Error!u8 {
     // Descriptor 2 will be the payload's; our messages are hb's.
     report.fd = try report.check(sys.dup(2, 3), "keep standard error", .{});
+    if (pastaOf(it)) |wanted| try tap.provide(wanted, peer); // early: pasta's start waits for it
     try rlimit.setOomScore(it.process.oomScoreAdj); // lowering takes CAP_SYS_RESOURCE outside
     const program = try compileFilter(it.linux); // needs no right: done while the maps are written
     const maps = mapsOf(it);
@@ -317,8 +347,6 @@ fn child(
     const pty = if (it.process.terminal) try terminal.Pty.open(root) else null; // the new devpts
     try rootfs.sealIfReadonly(it.root, root); // last of what changes the tree
 
-    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
-
     const databases = try user.Databases.read(root, arena); // the image's own, hence after pivot
     const identity = try user.find(.of(it), databases);
     const payload = try exec.Program.prepare(it.process, identity.home, arena);
@@ -337,6 +365,7 @@ fn child(
     try user.become(&identity, keep_groups, peer); // groups, group, user
     if (!entered) try exec.enterCwd(it.process); // some only the payload's user may enter
     try exec.verifyCwdIsInside(it.process); // CVE-2024-21626
+    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
     if (it.hb.init) try init.split(it.process, program); // pid 1 stays behind, confined alike
     if (it.process.noNewPrivileges) try seccomp.forbidNewPrivileges(); // or CAP_SYS_ADMIN is kept:
     try capabilities.setFinal(it.process); // ... one of both is what installing a filter takes
