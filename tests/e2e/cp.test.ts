@@ -281,6 +281,22 @@ describe("of a container that works on its files meanwhile", () => {
 });
 
 describe("other containers", () => {
+  test("one that does not run is started when the copy is done", async () => {
+    await must("create", "--name", "later", busybox, "grep", "-c", "^x*$", "/given");
+    writeFileSync(box.path("given"), "x".repeat(4 << 20));
+    const { stdout } = await box.command(["tar", "c", "given"]);
+    const copy = box.start(["cp", "-", "later:/"]);
+    // No pipe takes as much: by then it is read, and so the copy under way.
+    copy.stdin.write(stdout.slice(0, 3 << 20));
+    await copy.stdin.flush();
+    const start = box.hb(["start", "later"]);
+    copy.stdin.write(stdout.slice(3 << 20));
+    copy.stdin.end();
+    expect(await copy.end()).toMatchObject({ status: 0 });
+    expect(await start).toMatchObject({ status: 0 });
+    expect(await must("wait", "later")).toBe("0\n");
+  });
+
   test("one that was never started has its image's files and takes others", async () => {
     await must("create", "--name", "created", busybox, "cp", "/given", "/seen");
     await must("cp", box.path("file"), "created:/given");
@@ -344,7 +360,7 @@ describe("hb cp", () => {
   });
 
   test("the containers go", async () => {
-    await must("rm", "-f", "ended", "running", "created", "sealed", "plain");
+    await must("rm", "-f", "ended", "running", "created", "later", "sealed", "plain");
   });
 });
 
