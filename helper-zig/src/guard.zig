@@ -31,12 +31,9 @@ pub const Guard = struct {
         return .{ .pidfd = pidfd };
     }
 
-    /// Ends it, as the container has. `wait` follows when there has been time.
-    pub fn stop(guard: Guard) void {
+    /// Ends it, if it has not ended with the container.
+    pub fn end(guard: Guard) void {
         _ = sys.signalPidfd(guard.pidfd, signals.number(.KILL));
-    }
-
-    pub fn wait(guard: Guard) void {
         _ = sys.wait(guard.pidfd);
         sys.close(guard.pidfd);
     }

@@ -17,7 +17,7 @@ import { startHelper } from "./binary.ts";
 export function launch(plan: Plan, keep: readonly number[] = []): never {
   const planFd = writePlan(plan);
   for (const fd of [planFd, ...keep]) keepAcrossExec(fd, true);
-  const argv = ["hb-init", "run", "--plan-fd", String(planFd)];
+  const argv = ["hb-init", "run", "--plan-fd", ...[planFd, ...keep].map(String)];
   return startHelper((executable) => execve(executable, argv, []));
 }
 
