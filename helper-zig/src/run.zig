@@ -54,7 +54,8 @@ const seccomp = @import("seccomp.zig");
 const init = @import("init.zig");
 const exec = @import("exec.zig");
 
-/// `run --plan-fd N [FD...]`, where the FDs are what else was inherited: the exit status is the payload's, or docker's for what went wrong.
+/// `run --plan-fd N [FD...]`, where the FDs are locks that were inherited as well: the exit status
+/// is the payload's, or docker's for what went wrong.
 pub fn main(args: []const [*:0]const u8) u8 {
     // For the life of the process: the plan, and after the clone what the payload is given.
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
