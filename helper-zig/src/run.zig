@@ -59,12 +59,13 @@ const exec = @import("exec.zig");
 pub fn main(args: []const [*:0]const u8) u8 {
     // For the life of the process: the plan, and after the clone what the payload is given.
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
-    const inherited = Inherited.parse(args) catch return report.exit_hb_failed;
+    var inherited = Inherited.parse(args) catch return report.exit_hb_failed;
     const received = plan_text.read(inherited.plan, arena.allocator()) catch
         return report.exit_hb_failed;
+    if (received.plan.hb.container.lock) |fd| inherited.add(fd);
     var caller: detach.Caller = .foreground;
     if (received.plan.hb.life.detach) |wanted| {
-        const side = detach.split(inherited.held()) catch return report.exit_hb_failed;
+        const side = detach.split(wanted, inherited.held()) catch return report.exit_hb_failed;
         switch (side) {
             .front => |supervisor| return detach.follow(supervisor, wanted),
             .supervisor => |own| caller = own,
@@ -77,17 +78,24 @@ pub fn main(args: []const [*:0]const u8) u8 {
 const Inherited = struct {
     plan: sys.Fd,
     /// Locks, held as long as they are open.
-    locks: [8]sys.Fd = undefined,
+    locks: [locks_max]sys.Fd = undefined,
     count: usize = 0,
+
+    const locks_max = 8;
 
     fn parse(args: []const [*:0]const u8) report.Error!Inherited {
         const named = args.len >= 2 and std.mem.eql(u8, std.mem.span(args[0]), "--plan-fd");
         if (!named) return report.fail("run needs --plan-fd N", .{});
         var inherited: Inherited = .{ .plan = try number(args[1]) };
-        if (args.len - 2 > inherited.locks.len) return report.fail("run: too many locks", .{});
-        for (args[2..], inherited.locks[0 .. args.len - 2]) |text, *fd| fd.* = try number(text);
-        inherited.count = args.len - 2;
+        // One place is for the lock the plan names.
+        if (args.len - 2 >= locks_max) return report.fail("run: too many locks", .{});
+        for (args[2..]) |text| inherited.add(try number(text));
         return inherited;
+    }
+
+    fn add(inherited: *Inherited, fd: sys.Fd) void {
+        inherited.locks[inherited.count] = fd;
+        inherited.count += 1;
     }
 
     fn number(text: [*:0]const u8) report.Error!sys.Fd {
@@ -153,8 +161,7 @@ fn begin(
     supervisor: *supervise.Supervisor,
     arena: std.mem.Allocator,
 ) report.Error!void {
-    const is_piped = !it.process.terminal and !supervisor.caller.is_detached;
-    const streams = if (is_piped) try stdio.prepare(it.hb.interactive) else stdio.Streams{};
+    const streams = try stdio.prepare(streamsOf(it));
     const pair = try sync.Pair.open();
     var pidfd: sys.Fd = -1;
     const new = namespaces.cloneFlags(it);
@@ -178,6 +185,21 @@ fn begin(
     supervisor.pidfd = pidfd;
     supervisor.peer = pair.parent;
     supervisor.streams = streams;
+    const it_shared = streams.fanout orelse return;
+    const follower = supervisor.caller.becomeFollower() orelse return;
+    it_shared.join(follower.fd, follower.wishes); // before a byte is written
+}
+
+fn streamsOf(it: *const plan.Plan) stdio.Wanted {
+    const detached = it.hb.life.detach;
+    const attached = if (detached) |wanted| wanted.attach else null;
+    return .{
+        .interactive = it.hb.interactive,
+        .terminal = it.process.terminal,
+        .has_own = detached == null,
+        .is_shared = detached != null or it.hb.life.log != null,
+        .ends_input = detached == null or (if (attached) |wanted| wanted.stdin else false),
+    };
 }
 
 /// The container's directory around all runs of the payload: whatever fails in between, the child
@@ -247,10 +269,11 @@ fn live(
         namespace.* = try namespaces.openUser(supervisor.pid);
     }
     try provided;
+    supervisor.keepLog(home.fd); // before a byte is written
     try connecting;
     try supervisor.peer.send(.ids_mapped);
     // The child is at work already.
-    const guard = try Guard.start(supervisor.pidfd, home.fd, supervisor.cgroup);
+    const guard = try Guard.start(supervisor.pidfd, supervisor.cgroup);
     const attached = attach(it, supervisor) catch |err| {
         guard.end();
         return err;

@@ -78,6 +78,45 @@ Prints what happens to containers, as it happens.
       --until TIME              not longer than that
 `;
 
+const logs = `hb logs [FLAGS] CONTAINER
+
+  hb logs -f web
+  hb logs --tail 100 -t web
+  hb logs --since 10m web 2>errors.txt
+
+Prints what a container has written: its output to standard output, its errors to standard error.
+A container that was detached (-d) or outlives its run has a log; others write to where they run.
+
+      --details                 taken, and means nothing: lines have no attributes here
+  -f, --follow                  go on until the container has ended for good
+  -n, --tail NUMBER             only the last lines; all of them unless said otherwise
+      --since TIME              a date, a time such as 2026-11-22T10:00:00Z, seconds since 1970, or
+                                how long ago: 10m, 1h30m
+      --until TIME              the same
+  -t, --timestamps              when each line was written, in UTC
+
+The log is in lines of CRI's form, in the container's directory. It grows without bounds unless the
+run was given some: see 'hb help run'.
+`;
+
+const attach = `hb attach [FLAGS] CONTAINER
+
+  hb attach shell
+  hb attach --no-stdin web
+
+Shows what a running container writes from now on and passes on what is typed, where it was started
+with -i. With -t, ctrl-p ctrl-q leaves it running. Several may attach at once; one that reads
+nothing for two seconds is let go, so that it does not hold up the container.
+
+      --detach-keys KEYS        what leaves it running, instead of ctrl-p,ctrl-q: characters and
+                                ctrl-LETTER with commas between them, "" for none
+      --no-stdin                only show
+      --sig-proxy               pass on signals, as Ctrl-C; with =false they end hb alone. The
+                                default is to pass them on, but not with -t, where keys do that
+
+Exit status: the container's own; 0 when it was left running, 137 when its supervisor was killed.
+`;
+
 const pause = `hb pause CONTAINER...
 
   hb pause db
@@ -148,11 +187,9 @@ export const containerTexts: Readonly<Record<string, string>> = {
 `,
   update,
   ps,
-  logs: `hb logs
-`,
+  logs,
   exec,
-  attach: `hb attach
-`,
+  attach,
   top,
   stats,
   port,

@@ -21,12 +21,16 @@ export function launch(plan: Plan, keep: readonly number[] = []): never {
   return startHelper((executable) => execve(executable, argv, []));
 }
 
+/** Becomes the helper, doing what `args` say. */
+export function becomeHelper(args: readonly string[]): never {
+  return startHelper((executable) => execve(executable, ["hb-init", ...args], []));
+}
+
 /** Becomes the stand-in of one more command in a container. */
 export function launchExec(plan: ExecPlan): never {
   const planFd = writePlan(plan);
   keepAcrossExec(planFd, true);
-  const argv = ["hb-init", "exec", "--plan-fd", String(planFd)];
-  return startHelper((executable) => execve(executable, argv, []));
+  return becomeHelper(["exec", "--plan-fd", String(planFd)]);
 }
 
 /** What became of a container that was not handed this process. */
