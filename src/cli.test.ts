@@ -48,6 +48,16 @@ describe("parseCommandLine()", () => {
     expect(parseCommandLine([])).toEqual({ command: "help", options: {} });
   });
 
+  test("knows docker's longer names of commands", () => {
+    expect(parseCommandLine(["container", "prune", "-f"])).toMatchObject({
+      command: "prune",
+      options: { containers: true, images: false },
+    });
+    expect(parseCommandLine(["image", "prune"]).options).toMatchObject({ images: true });
+    expect(parseCommandLine(["system", "prune"]).options).toMatchObject({ images: false });
+    expect(parseCommandLine(["container", "stop", "x"]).command).toBe("stop");
+  });
+
   test("takes flags of other commands after their arguments, too", () => {
     const { options } = parseCommandLine(["pull", "alpine", "-q"]);
     expect(options).toMatchObject({ image: "alpine", quiet: true });
@@ -96,6 +106,12 @@ describe("help", () => {
     ["update", containers.updateFlags],
     ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
+    ["start", containers.startFlags],
+    ["restart", containers.stopFlags],
+    ["stop", containers.stopFlags],
+    ["kill", containers.killFlags],
+    ["wait", containers.waitFlags],
+    ["rm", containers.rmFlags],
     ["doctor", tables.reportFlags],
     ["cp", containers.cpFlags],
     ["export", containers.exportFlags],

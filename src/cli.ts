@@ -59,9 +59,10 @@ function isCommand(word: string): word is CommandName {
 }
 
 /** `docker container ls` and `docker image rm`, as newer docker has them. */
-const groups: Readonly<Record<string, Readonly<Record<string, CommandName>>>> = {
-  container: { ls: "ps", list: "ps", ps: "ps", remove: "rm" },
-  image: { ls: "images", list: "images", rm: "rmi", remove: "rmi", pull: "pull" },
+const groups: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  container: { ls: "ps", list: "ps", ps: "ps", remove: "rm", prune: "prune --containers" },
+  image: { ls: "images", list: "images", rm: "rmi", remove: "rmi", prune: "prune --images" },
+  system: {},
 };
 
 /** `container ls …` -> `ps …`: what is not renamed keeps its name. */
@@ -69,7 +70,8 @@ function ungroup(argv: readonly string[]): readonly string[] {
   const [group = "", verb, ...rest] = argv;
   const names = Object.hasOwn(groups, group) ? groups[group] : undefined;
   if (names === undefined || verb === undefined) return argv;
-  return [Object.hasOwn(names, verb) ? (names[verb] ?? verb) : verb, ...rest];
+  const words = Object.hasOwn(names, verb) ? names[verb] : undefined;
+  return [...(words?.split(" ") ?? [verb]), ...rest];
 }
 
 function parseSpec(argv: readonly string[]): Invocation {

@@ -32,7 +32,7 @@ interface Places {
   readonly store: StorePaths;
   readonly identity: Identity;
   /** Called before anything is fetched: the last chance to find the rest of the flags wrong. */
-  readonly beforePull: () => void;
+  readonly beforePull: () => Promise<void>;
 }
 
 /** The bare name of the image that is embedded in hb. */
@@ -69,7 +69,7 @@ async function findOrPull(
       hint: `pull it with 'hb pull ${wanted.image}', or leave --pull never out`,
     });
   }
-  places.beforePull();
+  await places.beforePull();
   return await pull(wanted, reference, platform, places);
 }
 

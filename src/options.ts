@@ -117,6 +117,12 @@ export type NetworkOptions =
 export interface PruneOptions {
   /** Everything, images in use by nobody included. */
   readonly all: boolean;
+  /** Ended containers, and nothing else. */
+  readonly containers: boolean;
+  /** docker's, which asks without it; hb does not. */
+  readonly force: boolean;
+  /** What no image needs, but no containers. */
+  readonly images: boolean;
 }
 
 /** `hb doctor` and `hb version`. */

@@ -37,9 +37,8 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   ],
   // Containers that exist, and the way to a running one that several commands share.
   lifecycle: [
-    "nearest",
-    ...["container", "errors", "helper", "host", "image", "network", "obtain", "options"],
-    ...["output", "store"],
+    ...["container", "errors", "helper", "host", "image", "nearest", "network", "obtain"],
+    ...["options", "output", "store"],
   ],
   image: ["errors", "ip"],
   registry: ["image", "host", "errors", "ky"],

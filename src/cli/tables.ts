@@ -124,7 +124,12 @@ export const networkRmFlags: FlagTable<{ readonly force: boolean }> = {
 };
 
 /** `hb prune` and `hb clean`. */
-export const pruneFlags: FlagTable<PruneOptions> = { all: toggle("all", "a") };
+export const pruneFlags: FlagTable<PruneOptions> = {
+  all: toggle("all", "a"),
+  containers: toggle("containers"),
+  force: toggle("force", "f"),
+  images: toggle("images"),
+};
 
 /** `hb doctor` and `hb version`. */
 export const reportFlags: FlagTable<ReportOptions> = { format: reportFormat };

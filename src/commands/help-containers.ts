@@ -1,6 +1,7 @@
 /** The help texts of the commands about containers. */
 
 import { fileTexts } from "./help-files.ts";
+import { lifecycleTexts } from "./help-lifecycle.ts";
 
 const exec = `hb exec [FLAGS] CONTAINER COMMAND [ARGUMENT...]
 
@@ -167,24 +168,9 @@ without one from their processes. '--' is what cannot be known.
 
 /** By command. */
 export const containerTexts: Readonly<Record<string, string>> = {
-  create: `hb create
-`,
-  start: `hb start
-`,
-  restart: `hb restart
-`,
-  stop: `hb stop
-`,
-  kill: `hb kill
-`,
+  ...lifecycleTexts,
   pause,
   unpause,
-  wait: `hb wait
-`,
-  rm: `hb rm
-`,
-  rename: `hb rename
-`,
   update,
   ps,
   logs,

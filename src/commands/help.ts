@@ -259,10 +259,13 @@ const prune = `hb prune [FLAGS]
   hb prune
   hb prune --all
 
-Removes layers no image needs and containers that ended, also those that were kept.
-What running containers use stays.
+Removes containers that ended, also those that were kept, and layers no image needs. What running
+containers use stays.
 
   -a, --all                     all images as well
+      --containers              containers only, as 'hb container prune'
+      --images                  no containers, as 'hb image prune'; what they are made of stays
+  -f, --force                   taken for docker's sake: hb does not ask
 `;
 
 const doctor = `hb doctor [FLAGS]

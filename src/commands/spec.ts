@@ -38,7 +38,7 @@ export async function spec(options: SpecOptions): Promise<number> {
   };
   const store = currentStore();
   createStore(store, process.geteuid?.() ?? 0);
-  const beforePull = () => {
+  const beforePull = async () => {
     convert({ ...base, image: bareImage, root: { kind: "layers", lowerdirs: [] } });
   };
   const image = await obtainImage(options, { store, identity, beforePull });

@@ -1,9 +1,14 @@
-/** `hb stop`: the stop signal, then SIGKILL. */
+/** `hb stop`: containers are asked to end, and killed when they do not. */
 
-import { HbError } from "../errors.ts";
+import { onEach } from "../lifecycle/each.ts";
+import { stopContainer } from "../lifecycle/end.ts";
 import type { StopOptions } from "../options/containers.ts";
+import { currentStore } from "../store/layout.ts";
 
-/** Not built yet. */
-export async function stop(_options: StopOptions): Promise<number> {
-  throw new HbError("Cannot stop containers: this version of hb has not learned it");
+/** Stops all at once: each has its own time. */
+export async function stop(options: StopOptions): Promise<number> {
+  return onEach(currentStore(), options.containers, { together: true }, async (known) => {
+    await stopContainer(known, options);
+    return "its name";
+  });
 }

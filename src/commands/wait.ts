@@ -1,9 +1,14 @@
-/** `hb wait`: the end of containers, or another condition. */
+/** `hb wait`: until containers have ended, or are what `--condition` says. */
 
-import { HbError } from "../errors.ts";
+import { onEach } from "../lifecycle/each.ts";
+import { parseCondition, waitFor } from "../lifecycle/wait.ts";
 import type { WaitOptions } from "../options/containers.ts";
+import { currentStore } from "../store/layout.ts";
 
-/** Not built yet. */
-export async function wait(_options: WaitOptions): Promise<number> {
-  throw new HbError("Cannot wait containers: this version of hb has not learned it");
+/** Prints each container's exit code, as docker does. */
+export async function wait({ containers, condition }: WaitOptions): Promise<number> {
+  const wanted = parseCondition(condition);
+  return onEach(currentStore(), containers, { together: true }, async (known) =>
+    String(await waitFor(known, wanted)),
+  );
 }

@@ -23,11 +23,7 @@ type Facts = Pick<HostFacts, "variable" | "readText">;
  * the user. A variable set twice keeps its last value.
  */
 export function buildEnvironment(wishes: EnvironmentWishes, facts: Facts): readonly string[] {
-  const user = [
-    ...(wishes.httpProxy ? proxyVariables(facts) : []),
-    ...wishes.envFile.flatMap((path) => parseKeyValueFile(path, "--env-file", facts)),
-    ...wishes.env.map((text) => passThrough(text, facts)),
-  ];
+  const user = userVariables(wishes, facts);
   const named = new Set(user.map(keyOf));
   const ours = [`PATH=${defaultPath}`, `HOSTNAME=${wishes.hostname}`];
   if (wishes.tty) ours.push("TERM=xterm");
@@ -42,6 +38,18 @@ export function buildEnvironment(wishes: EnvironmentWishes, facts: Facts): reado
     if (!named.has(keyOf(entry)) && entry.includes("=")) values.set(keyOf(entry), entry);
   }
   return [...values.values()];
+}
+
+/** What the user set: `KEY=VALUE`, or `KEY` to remove what hb or the image would set. */
+export function userVariables(
+  wishes: Pick<EnvironmentWishes, "env" | "envFile" | "httpProxy">,
+  facts: Facts,
+): readonly string[] {
+  return [
+    ...(wishes.httpProxy ? proxyVariables(facts) : []),
+    ...wishes.envFile.flatMap((path) => parseKeyValueFile(path, "--env-file", facts)),
+    ...wishes.env.map((text) => passThrough(text, facts)),
+  ];
 }
 
 /** The caller's, in both spellings programs look for; podman's list. */

@@ -33,15 +33,21 @@ export function chooseAnnotations(
     annotations["org.opencontainers.image.stopSignal"] = signal;
   }
   Object.assign(annotations, image.Labels);
-  const fromFiles = wishes.labelFile.flatMap((file) => {
-    return parseKeyValueFile(file, "--label-file", facts);
-  });
-  for (const text of [...fromFiles, ...wishes.label]) {
+  for (const text of userLabels(wishes, facts)) {
     const key = keyOf(text);
     if (key === "") throw new UsageError(`Cannot use --label "${text}": it has no name`);
     annotations[key] = text.slice(key.length + 1);
   }
   return annotations;
+}
+
+/** What the user set, files before flags: `KEY=VALUE`, or `KEY`. */
+export function userLabels(
+  { label, labelFile }: Pick<LabelWishes, "label" | "labelFile">,
+  facts: Pick<HostFacts, "variable" | "readText">,
+): readonly string[] {
+  const files = labelFile.flatMap((file) => parseKeyValueFile(file, "--label-file", facts));
+  return [...files, ...label];
 }
 
 /** docker's rule for `--name`. */

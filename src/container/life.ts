@@ -3,7 +3,8 @@
 import { UsageError } from "../errors.ts";
 import type { LifeFlags } from "../options/containers.ts";
 import { chooseHealth, type ImageHealth } from "./health.ts";
-import type { Detach, Life } from "./plan.ts";
+import { chooseLog } from "./log.ts";
+import type { Detach, Life, Restart } from "./plan.ts";
 import { parseSignal, signalNumber } from "./signals.ts";
 
 /** docker's: ten seconds from the stop signal to SIGKILL. */
@@ -20,6 +21,8 @@ export const briefLife: Life = {
 export interface LifeWishes {
   /** Absent: in the foreground. */
   readonly detach?: Detach;
+  /** The container outlives its run. */
+  readonly keep: boolean;
   /** The store's file of events. */
   readonly events: string;
 }
@@ -28,20 +31,37 @@ export interface LifeWishes {
 export function chooseLife(
   flags: LifeFlags & { readonly stopSignal?: string },
   image: ImageHealth & { readonly StopSignal?: string },
-  { detach, events }: LifeWishes,
+  { detach, keep, events }: LifeWishes,
 ): Life {
   const imageSignal = image.StopSignal === "" ? undefined : image.StopSignal;
   const signal = parseSignal(flags.stopSignal ?? imageSignal ?? "TERM", "--stop-signal");
   const timeout = parseSeconds(flags.timeout, "--timeout");
+  const restart = parseRestart(flags.restart);
   const health = chooseHealth(flags, image);
+  const log = chooseLog(flags, keep || detach !== undefined);
   return {
     ...(detach === undefined ? {} : { detach }),
     stopSignal: signalNumber(signal),
     stopTimeoutMs: stopTimeoutMs(parseSeconds(flags.stopTimeout, "--stop-timeout")),
     ...(timeout === undefined || timeout <= 0 ? {} : { timeoutMs: timeout * 1000 }),
+    ...(restart === undefined ? {} : { restart }),
     ...(health === undefined ? {} : { health }),
+    ...(log === undefined ? {} : { log }),
     events,
   };
+}
+
+/** `no`, `always`, `unless-stopped` or `on-failure[:TIMES]`; undefined: never started again. */
+export function parseRestart(text: string | undefined): Restart | undefined {
+  if (text === undefined || text === "" || text === "no") return undefined;
+  const [, policy, times] = /^(always|unless-stopped|on-failure)(?::(\d{1,9}))?$/.exec(text) ?? [];
+  if (policy === "on-failure") return { policy, maximumRetryCount: Number(times ?? 0) };
+  if (times === undefined && (policy === "always" || policy === "unless-stopped")) {
+    return { policy, maximumRetryCount: 0 };
+  }
+  throw new UsageError(`Cannot use --restart ${JSON.stringify(text)}`, {
+    hint: "use no, on-failure[:TIMES], always or unless-stopped",
+  });
 }
 
 /** Below zero: wait for as long as it takes. */

@@ -1,7 +1,11 @@
 /** What a container was made from, as it was asked for: enough to show it, and to make it again. */
 
+import { resolve } from "node:path/posix";
 import type { CreateOptions } from "../options/containers.ts";
 import type { ContainerImage } from "./convert.ts";
+import { userVariables } from "./env.ts";
+import type { HostFacts } from "./facts.ts";
+import { userLabels } from "./labels.ts";
 
 /** Kept in the plan as `hb.origin`. */
 export interface Origin {
@@ -16,4 +20,43 @@ export interface Origin {
   readonly options: CreateOptions;
   /** What the image says of its process. */
   readonly config: ContainerImage;
+  /** What relative names in `options` start from; absent where no other command will read them. */
+  readonly workingDirectory?: string;
+}
+
+/**
+ * `origin` with all that its options take from the caller, not the machine: variables, files and
+ * the working directory. A start next week, from another directory, makes the same container.
+ */
+export function frozen(origin: Origin, facts: HostFacts): Origin {
+  const { options } = origin;
+  const { workingDirectory } = facts;
+  return {
+    ...origin,
+    workingDirectory,
+    options: {
+      ...options,
+      httpProxy: false,
+      env: userVariables(options, facts),
+      envFile: [],
+      label: userLabels(options, facts),
+      labelFile: [],
+      securityOpt: options.securityOpt.map((text) => {
+        const file = /^seccomp[=:](?!unconfined$|builtin$)(.+)$/s.exec(text)?.[1];
+        return file === undefined ? text : `seccomp=${resolve(workingDirectory, file)}`;
+      }),
+      ...(options.rootfs === undefined
+        ? {}
+        : { rootfs: resolve(workingDirectory, options.rootfs) }),
+    },
+  };
+}
+
+/** The machine as it is, and the caller as he was when `origin` was made. */
+export function factsFor({ workingDirectory }: Origin, facts: HostFacts): HostFacts {
+  if (workingDirectory === undefined) return facts;
+  return Object.create(facts, {
+    workingDirectory: { value: workingDirectory },
+    variable: { value: () => undefined },
+  }) as HostFacts;
 }

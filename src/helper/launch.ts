@@ -10,15 +10,32 @@
 import { closeSync, writeSync } from "node:fs";
 import type { Bundle } from "../container/bundle.ts";
 import type { ExecPlan, Plan } from "../container/plan.ts";
-import { createMemfd, execve, keepAcrossExec } from "../host/libc.ts";
+import { createMemfd, execve, keepAcrossExec, spawnInheriting, waitChild } from "../host/libc.ts";
 import { startHelper } from "./binary.ts";
 
 /** Becomes the supervisor of the container `plan` describes. `keep`: descriptors it inherits. */
 export function launch(plan: Plan, keep: readonly number[] = []): never {
-  const planFd = writePlan(plan);
-  for (const fd of [planFd, ...keep]) keepAcrossExec(fd, true);
-  const argv = ["hb-init", "run", "--plan-fd", ...[planFd, ...keep].map(String)];
+  const argv = prepare(plan, keep).argv;
   return startHelper((executable) => execve(executable, argv, []));
+}
+
+/**
+ * Starts the detached container `plan` describes and waits until it has started, or has not: the
+ * exit status `hb run -d` would have. `keep` is the supervisor's from here on, and closed.
+ */
+export function launchDetached(plan: Plan, keep: readonly number[] = []): number {
+  const { argv, planFd } = prepare(plan, keep);
+  const pid = startHelper((executable) => spawnInheriting(executable, argv, []));
+  // What the next container's supervisor must not inherit.
+  for (const fd of [planFd, ...keep]) closeSync(fd);
+  return waitChild(pid);
+}
+
+function prepare(plan: Plan, keep: readonly number[]) {
+  const planFd = writePlan(plan);
+  const fds = [planFd, ...keep];
+  for (const fd of fds) keepAcrossExec(fd, true);
+  return { planFd, argv: ["hb-init", "run", "--plan-fd", ...fds.map(String)] };
 }
 
 /** Becomes the helper, doing what `args` say. */
@@ -71,8 +88,8 @@ function writePlan(plan: Plan | ExecPlan): number {
 
 const RLIM_INFINITY = "18446744073709551615";
 
-/** The plan as compact JSON. */
-function planText(plan: Plan | ExecPlan): string {
+/** The plan as compact JSON: also a container's config.json. */
+export function planText(plan: Plan | ExecPlan): string {
   return withInfinity(JSON.stringify(plan), plan.process.rlimits.length > 0);
 }
 

@@ -39,6 +39,9 @@ const SIGNATURES = {
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   pipe2: { args: ["ptr", "i32"], returns: "i32" },
   execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
+  posix_spawn: { args: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
+  waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  dup2: { args: ["i32", "i32"], returns: "i32" },
   poll: { args: ["ptr", "i32", "i32"], returns: "i32" },
   getpwuid: { args: ["u32"], returns: "ptr" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -174,6 +177,41 @@ export function execve(path: string, args: readonly string[], env: readonly stri
   const file = cString(path);
   checked("execve", ptr(file), ptr(vector(args, alive)), ptr(vector(env, alive)));
   throw new Error(`execve of '${path}' returned without an error (${alive.length} strings)`);
+}
+
+/**
+ * posix_spawn(3): another program as a child, with every descriptor that is to survive execve under
+ * its own number. Bun.spawn renumbers them.
+ */
+export function spawnInheriting(
+  path: string,
+  args: readonly string[],
+  env: readonly string[],
+): number {
+  const alive: Uint8Array[] = [];
+  const file = cString(path);
+  const pid = new Int32Array(1);
+  const vectors = [ptr(vector(args, alive)), ptr(vector(env, alive))] as const;
+  const errno = symbol("posix_spawn")(ptr(pid), ptr(file), null, null, ...vectors);
+  if (errno !== 0) throw new LibcError(`posix_spawn (${alive.length} strings)`, errno);
+  return pid[0] ?? -1;
+}
+
+/** waitpid(2), stopping the event loop: the child's exit status, 128+n for a signal. */
+export function waitChild(pid: number): number {
+  const status = new Int32Array(1);
+  while (symbol("waitpid")(pid, ptr(status), 0) === -1) {
+    const errno = lastErrno();
+    if (errno !== constants.errno.EINTR) throw new LibcError("waitpid", errno);
+  }
+  const word = status[0] ?? 0;
+  const signal = word & 0x7f; // wait(2)'s WTERMSIG
+  return signal === 0 ? (word >> 8) & 0xff : 128 + signal;
+}
+
+/** dup2(2): `fd` becomes another name of what `from` is. */
+export function replaceDescriptor(from: number, fd: number): void {
+  checked("dup2", from, fd);
 }
 
 /** A NULL-terminated `char *[]`; the strings are kept alive in `alive`. */

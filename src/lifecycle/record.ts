@@ -23,6 +23,16 @@ export function readPlan(known: Known): Plan {
   return { ...plan, process: { ...plan.process, rlimits } };
 }
 
+/** What the user called the image, for events; "" where the plan is damaged. */
+export function imageOf(known: Known): string {
+  try {
+    return readPlan(known).hb.origin?.image ?? "";
+  } catch (error) {
+    if (error instanceof HbError) return "";
+    throw error;
+  }
+}
+
 /** RLIM_INFINITY, 2^64-1, in the file; Infinity in a plan (helper/launch.ts). */
 function withInfinity({ type, soft, hard }: Rlimit): Rlimit {
   const number = (limit: number) => (limit >= 2 ** 64 - 1 ? Number.POSITIVE_INFINITY : limit);

@@ -19,11 +19,23 @@ export interface Known {
   readonly name?: string;
 }
 
+/** There is none, or none any more. docker's words. */
+export class NoSuchContainer extends HbError {
+  constructor(text: string) {
+    super(`No such container: ${text}`, { hint: "see 'hb ps -a'", exitCode: 1 });
+  }
+}
+
+/** What a container is called in messages. */
+export function nameOf({ id, name }: Known): string {
+  return name ?? id.slice(0, 12);
+}
+
 /** The container `text` names; a container's whole id comes first, then names, as in docker. */
 export function findContainer(store: StorePaths, text: string): Known {
   const found = findOptional(store, text);
   if (found !== undefined) return found;
-  throw new HbError(`No such container: ${text}`, { hint: "see 'hb ps -a'" });
+  throw new NoSuchContainer(text);
 }
 
 /** The same, where there may be none; several are an error all the same. */

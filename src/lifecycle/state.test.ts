@@ -13,13 +13,18 @@ import { findContainer, type Known, listKnown } from "./select.ts";
 import { readState, requireRunning } from "./state.ts";
 
 let store: StorePaths;
-let supervisor: Bun.Subprocess;
+let supervisor: Bun.Subprocess<"pipe", "pipe">;
 
-beforeEach(() => {
+beforeEach(async () => {
   store = openStore(mkdtempSync(join(tmpdir(), "hb-states-")));
   createStore(store, process.geteuid?.() ?? 0);
   // What a supervisor is to a reader: a process of that name with a child.
-  supervisor = Bun.spawn(["/bin/sh", "-c", "echo; read x"], { argv0: "hb-init", stdin: "pipe" });
+  supervisor = Bun.spawn(["/bin/sh", "-c", "echo; read x"], {
+    argv0: "hb-init",
+    stdin: "pipe",
+    stdout: "pipe",
+  });
+  await supervisor.stdout.getReader().read(); // it has its arguments
 });
 
 afterEach(async () => {

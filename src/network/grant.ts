@@ -33,6 +33,8 @@ export interface GrantRequest {
   readonly facts: HostFacts;
   readonly store: StorePaths;
   readonly container: { readonly id: string; readonly name?: string; readonly hostname: string };
+  /** The first process of the running container that a name or id means, or why there is none. */
+  readonly findRunning: (text: string, doing: string) => Promise<number>;
 }
 
 /** Grants what `intent` asks for, or says why that cannot be. */
@@ -55,7 +57,9 @@ export async function grantNetwork(request: GrantRequest): Promise<GrantedNetwor
         const { keep, ...joined } = joinPath(intent.path, rootless);
         return plain({ mode: "joined", ...joined }, { keep });
       }
-      const joined = joinContainer(request.store, intent.container, rootless);
+      const text = intent.container;
+      const process = await request.findRunning(text, `use --network container:${text}`);
+      const joined = joinContainer(process, text, rootless);
       const { keep, namespaces, files } = joined;
       return plain({ mode: "joined", namespaces, files }, { keep });
     }

@@ -1,25 +1,12 @@
 /**
- * A running container's processes, for `--network container:NAME`.
- *
- * There is no pid file to be wrong: the supervisor is who holds the lock of the container's
- * directory, and the kernel says who that is (/proc/locks, proc(5)); the container's first process
- * is its child. Namespaces are handed on as open descriptors, which no reused pid can redirect.
+ * A running container's network, for `--network container:NAME`. Namespaces are handed on as open
+ * descriptors, which no reused pid can redirect.
  */
 
-import {
-  closeSync,
-  constants,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-} from "node:fs";
+import { closeSync, constants, openSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import type { JoinedFiles } from "../container/network.ts";
 import type { IdMapping, Namespace } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
-import { containerPath, type StorePaths, within } from "../store/layout.ts";
-import { listContainers } from "../store/sweep.ts";
 
 /** A network namespace to join, with what must stay open for it. */
 export interface JoinedNetwork {
@@ -33,14 +20,10 @@ export interface JoinedNamespace extends Omit<JoinedNetwork, "files"> {
   readonly gidMappings?: readonly IdMapping[];
 }
 
-/** The network of the running container that `text` names: its name, or the beginning of its id. */
-export function joinContainer(store: StorePaths, text: string, rootless: boolean): JoinedNetwork {
+/** The network of the running container that `text` names and whose first process is `process`. */
+export function joinContainer(process: number, text: string, rootless: boolean): JoinedNetwork {
   const doing = `Cannot use --network container:${text}`;
-  const id = findContainer(store, text, doing);
-  const supervisor = lockHolder(containerPath(store, id));
-  if (supervisor === undefined) throw new HbError(`${doing}: that container is not running`);
-  const process = networkedChild(supervisor);
-  if (process === undefined) {
+  if (networkOf(process) === networkOf("self")) {
     throw new HbError(`${doing}: that container has no network of its own`, {
       hint: "use --network host",
     });
@@ -105,60 +88,13 @@ function openNamespace(path: string, doing: string): number {
   }
 }
 
-function findContainer(store: StorePaths, text: string, doing: string): string {
-  const named = readOptional(`${within(store.root, "names")}/${text.replaceAll("/", "")}`);
-  if (named !== undefined && /^[0-9a-f]{64}$/.test(named)) return named;
-  const isId = /^[0-9a-f]{1,64}$/.test(text);
-  const found = isId ? listContainers(store).filter((id) => id.startsWith(text)) : [];
-  const [id, other] = found;
-  if (id === undefined) throw new HbError(`${doing}: there is no such container`);
-  if (other === undefined) return id;
-  throw new HbError(`${doing}: several containers have ids that begin so`, {
-    hint: "write more of it",
-  });
-}
-
-/** Which process has the exclusive flock(2) on `directory`. */
-function lockHolder(directory: string): number | undefined {
-  const inode = statSync(directory, { throwIfNoEntry: false })?.ino;
-  if (inode === undefined) return undefined;
-  for (const line of readFileSync("/proc/locks", "latin1").split("\n")) {
-    // `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`; btrfs's device is not stat(2)'s.
-    const [, kind, , mode, pid, file = ""] = line.split(/\s+/);
-    if (kind !== "FLOCK" || mode !== "WRITE" || file.split(":")[2] !== String(inode)) continue;
-    if (readOptional(`/proc/${pid}/cmdline`)?.startsWith("hb-init\0") === true) return Number(pid);
-  }
-  return undefined;
-}
-
-/** The supervisor's child in another network: the container's first process, and not pasta. */
-function networkedChild(supervisor: number): number | undefined {
-  const own = networkOf(supervisor);
-  return childrenOf(supervisor).find((pid) => {
-    const network = networkOf(pid);
-    const isPasta = /^pass?t/.test(readOptional(`/proc/${pid}/comm`) ?? "");
-    return network !== undefined && network !== own && !isPasta;
-  });
-}
-
-function networkOf(pid: number): string | undefined {
+function networkOf(process: number | "self"): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/net`);
+    return readlinkSync(`/proc/${process}/ns/net`);
   } catch (error) {
     if (error instanceof Error && "code" in error) return undefined; // gone, or not ours
     throw error;
   }
-}
-
-function childrenOf(parent: number): number[] {
-  const listed = readOptional(`/proc/${parent}/task/${parent}/children`);
-  if (listed !== undefined) return listed.split(" ").filter(Boolean).map(Number);
-  // Without CONFIG_PROC_CHILDREN: everybody's parent is the second word after the name.
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => {
-    const stat = readOptional(`/proc/${pid}/stat`) ?? "";
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === parent;
-  });
 }
 
 const FILE_BYTES_MAX = 64 * 1024;

@@ -1,8 +1,14 @@
-/** Directories of containers that outlive their runs: made and marked before the first start. */
+/**
+ * Directories of containers that outlive their runs: made and marked before the first start.
+ *
+ * Their file `kept` is also whose turn it is: a command that starts or removes a kept container
+ * holds its lock, for moments. So whoever has the turn and finds the directory's lock taken knows
+ * that a supervisor has it.
+ */
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import { containerPath, type StorePaths, within } from "./layout.ts";
-import { DirectoryLock, tryOwn } from "./lock.ts";
+import { containerPath, type StorePath, type StorePaths, within } from "./layout.ts";
+import { DirectoryLock, tryOwn, waitFileLock } from "./lock.ts";
 
 /** Tries at making a directory that sweeps take away between mkdir and flock. */
 const TRIES_MAX = 100;
@@ -22,4 +28,9 @@ export function makeContainer(store: StorePaths, id: string): DirectoryLock {
 /** Makes the container one that is kept. Its lock is the caller's. */
 export function markKept(store: StorePaths, id: string): void {
   writeFileSync(within(containerPath(store, id), "kept"), "", { mode: 0o600 });
+}
+
+/** Waits for the turn on a kept container; undefined where there is none (any more). */
+export function takeTurn(directory: StorePath): DirectoryLock | undefined {
+  return waitFileLock(within(directory, "kept"));
 }

@@ -19,6 +19,18 @@ export class DirectoryLock implements Disposable {
     this.#fd = fd;
   }
 
+  /** For who is to inherit the lock. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Its descriptor, which somebody else closes from here on. */
+  handOver(): number {
+    const fd = this.#fd;
+    this.#fd = -1;
+    return fd;
+  }
+
   release(): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
@@ -85,11 +97,19 @@ export function waitLock(directory: string, mode: LockMode): DirectoryLock {
 
 /** Like `waitLock`, for a directory that may be removed: undefined when it was. */
 export function waitNamedLock(directory: string, mode: LockMode): DirectoryLock | undefined {
-  const fd = openDirectory(directory);
+  return waitNamed(directory, openDirectory(directory), mode);
+}
+
+/** The same on a file, exclusively. */
+export function waitFileLock(file: string): DirectoryLock | undefined {
+  return waitNamed(file, openOptional(file, constants.O_RDONLY), "exclusive");
+}
+
+function waitNamed(path: string, fd: number | undefined, mode: LockMode) {
   if (fd === undefined) return undefined;
   try {
     waitFlock(fd, mode === "shared" ? LOCK_SH : LOCK_EX);
-    return isNamed(fd, directory) ? new DirectoryLock(fd) : closed(fd, undefined);
+    return isNamed(fd, path) ? new DirectoryLock(fd) : closed(fd, undefined);
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -97,9 +117,12 @@ export function waitNamedLock(directory: string, mode: LockMode): DirectoryLock 
 }
 
 function openDirectory(directory: string): number | undefined {
-  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  return openOptional(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+}
+
+function openOptional(path: string, flags: number): number | undefined {
   try {
-    return openSync(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    return openSync(path, flags | constants.O_NOFOLLOW);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

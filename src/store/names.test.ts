@@ -22,7 +22,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 test("a name is taken as long as its descriptor is open", () => {
   const first = claimName(store, "web", newContainerId());
-  expect(() => claimName(store, "web", newContainerId())).toThrow(/has that name/);
+  expect(() => claimName(store, "web", newContainerId())).toThrow(/already in use/);
   closeSync(first.fd);
   closeSync(claimName(store, "web", newContainerId()).fd);
 });
@@ -42,7 +42,7 @@ test("a kept container keeps its name", () => {
   closeSync(claimName(store, "web", id).fd);
   mkdirSync(containerPath(store, id));
   writeFileSync(`${containerPath(store, id)}/kept`, "");
-  expect(() => claimName(store, "web", newContainerId())).toThrow(/has that name/);
+  expect(() => claimName(store, "web", newContainerId())).toThrow(/already in use/);
 });
 
 test("names that a killed hb left are removed by the next claim", () => {

@@ -42,14 +42,14 @@ export function claimName(store: StorePaths, name: string, id: string): ClaimedN
   for (;;) {
     const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
     try {
-      if (!tryFlock(fd, LOCK_EX)) throw taken(name, readFileSync(file, "latin1"));
+      if (!tryFlock(fd, LOCK_EX)) throw new NameTaken(name, readFileSync(file, "latin1"));
       // Whoever had it may have unlinked it between our open and our lock.
       if (statSync(file, { throwIfNoEntry: false })?.ino !== fstatSync(fd).ino) {
         closeSync(fd);
         continue;
       }
       const holder = readFileSync(file, "latin1");
-      if (isInUse(store, holder)) throw taken(name, holder);
+      if (isInUse(store, holder)) throw new NameTaken(name, holder);
       ftruncateSync(fd);
       writeSync(fd, id, 0, "latin1");
       return { file, fd };
@@ -58,6 +58,19 @@ export function claimName(store: StorePaths, name: string, id: string): ClaimedN
       throw error;
     }
   }
+}
+
+/** Gives up what `id` is called; another's name is left alone. */
+export function releaseName(store: StorePaths, name: string | undefined, id: string): void {
+  if (name === undefined) return;
+  const directory = within(store.root, "names");
+  using _lock = waitLock(directory, "exclusive");
+  const file = within(directory, name);
+  const fd = openOptional(file);
+  if (fd === undefined) return;
+  const holder = readFileSync(fd, "latin1");
+  closeSync(fd);
+  if (holder === id) rmSync(file, { force: true });
 }
 
 /** Unlinks what killed processes left; its own supervisor unlinks a name that ends in peace. */
@@ -88,8 +101,16 @@ function isInUse(store: StorePaths, id: string): boolean {
   return isKept(store, id) || isHeld(containerPath(store, id));
 }
 
-function taken(name: string, id: string): HbError {
-  return new HbError(`Cannot name the container "${name}": ${id.slice(0, 12)} has that name`, {
-    hint: "choose another name, or remove that container with 'hb prune'",
-  });
+/** Whether `claimName` failed because of whoever has the name. */
+export function isNameTaken(error: unknown): boolean {
+  return error instanceof NameTaken;
+}
+
+/** docker's words. */
+class NameTaken extends HbError {
+  constructor(name: string, id: string) {
+    super(`The container name "/${name}" is already in use by container ${id.slice(0, 12)}`, {
+      hint: "remove or rename that container, or use another name",
+    });
+  }
 }

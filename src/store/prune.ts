@@ -17,28 +17,23 @@ import {
   releaseLocked,
   removeLocked,
 } from "./layers.ts";
-import { containerPath, type StorePaths } from "./layout.ts";
-import { DirectoryLock, tryOwn } from "./lock.ts";
-import { removeTrees } from "./remove.ts";
-import { isKept, listContainers } from "./sweep.ts";
+import type { StorePaths } from "./layout.ts";
 
 /** What a pruning took away. */
 export interface Pruned extends Collected {
-  readonly containers: number;
   readonly images: number;
-  /** Images left because something runs on them. */
+  /** Images left because something runs on them or is made of them. */
   readonly inUse: readonly StoredImage[];
 }
 
-/** Removes ended containers and what no image needs; with `all`, the images as well. */
+/** Removes what no image and no container needs; with `all`, the images as well. */
 export function pruneStore(
   store: StorePaths,
   { all, mapFlags }: { readonly all: boolean; readonly mapFlags: readonly string[] },
 ): Pruned {
-  const containers = removeKeptContainers(store, mapFlags);
   const { removed, inUse } = all ? removeUnusedImages(store) : { removed: 0, inUse: [] };
   const { layers, bytes } = collectLayers(store, listLayers(store), mapFlags);
-  return { containers, images: removed, layers, bytes: bytes + collectBlobs(store), inUse };
+  return { images: removed, layers, bytes: bytes + collectBlobs(store), inUse };
 }
 
 /** Removes `images`' records and the layers only they had; refuses while something runs on them. */
@@ -73,22 +68,15 @@ export function containersOn(store: StorePaths, images: readonly StoredImage[]):
   return [...new Set(own.flatMap((name) => users.get(name) ?? []))];
 }
 
-function removeKeptContainers(store: StorePaths, mapFlags: readonly string[]): number {
-  const ended = listContainers(store).flatMap((id) => {
-    const path = containerPath(store, id);
-    const lock = isKept(store, id) ? tryOwn(path) : "missing";
-    return lock instanceof DirectoryLock ? [{ path, lock }] : [];
-  });
-  if (ended.length > 0) removeTrees(store, ended, mapFlags);
-  return ended.length;
-}
-
 /** Removes the records of images nothing runs on; their layers are left to the collection. */
 function removeUnusedImages(store: StorePaths): { removed: number; inUse: StoredImage[] } {
   const images = listImages(store);
   const taken = lockUnused(store, listLayers(store), images);
   const busy = new Set(taken.busy);
-  const inUse = images.filter(({ record }) => record.layers.some((name) => busy.has(name)));
+  const users = layersOfContainers(store);
+  const inUse = images.filter(({ record: { layers } }) => {
+    return layers.some((name) => busy.has(name)) || layers.every((name) => users.has(name));
+  });
   const unused = images.filter((image) => !inUse.includes(image));
   for (const image of unused) removeImage(store, image);
   releaseLocked(taken);

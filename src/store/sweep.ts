@@ -5,11 +5,14 @@
  * gone and that were not to be kept. Usually there is nothing, and two readdirs tell so.
  */
 
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import { containerPath, type StorePath, type StorePaths, within } from "./layout.ts";
-import { tryLock, tryOwn } from "./lock.ts";
+import { tryLock, tryOwn, waitLock } from "./lock.ts";
 import { type LockedTree, removeTrees } from "./remove.ts";
+
+/** The file of events is kept once more under another name, and then forgotten. */
+const EVENTS_BYTES_MAX = 4 << 20;
 
 /** `writeDurably`'s temporary files live for milliseconds; one this old has lost its writer. */
 const STALE_FILE_MS = 60_000;
@@ -19,6 +22,7 @@ const STALE_FILE_MS = 60_000;
  * reason to refuse what the user asked for: the failure is returned, for a notice.
  */
 export function sweep(store: StorePaths, mapFlags: readonly string[]): HbError | undefined {
+  rotateEvents(store);
   const garbage = [...deadContainers(store), ...deadStaging(store)];
   if (garbage.length === 0) return undefined;
   try {
@@ -51,6 +55,16 @@ function deadContainers(store: StorePaths): LockedTree[] {
     lock.release();
     return [];
   });
+}
+
+/** Whoever writes one line the old file has open at most: it is in events.1 then. */
+function rotateEvents(store: StorePaths): void {
+  const file = within(store.root, "events");
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size <= EVENTS_BYTES_MAX) return;
+  using _lock = waitLock(store.containers, "exclusive");
+  const again = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (again > EVENTS_BYTES_MAX) renameSync(file, within(store.root, "events.1"));
 }
 
 function deadStaging(store: StorePaths): LockedTree[] {

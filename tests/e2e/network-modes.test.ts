@@ -102,7 +102,7 @@ describe("--network container:", () => {
     await endServer(server);
     expect(
       await box.failure(125, ["run", "-q", "--network", `container:${id}`, busybox, "true"]),
-    ).toMatch(/no such container|not running/);
+    ).toMatch(/No such container|not running/);
   });
 
   test("has no way out when that one has ended, and goes on", async () => {

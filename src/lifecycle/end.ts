@@ -1,0 +1,115 @@
+/** Ends of containers: asked for, forced, and for good. */
+
+import { parseSeconds } from "../container/life.ts";
+import { parseSignal, signalNumber } from "../container/signals.ts";
+import { HbError } from "../errors.ts";
+import type { StopFlags } from "../options/containers.ts";
+import { takeTurn } from "../store/kept.ts";
+import type { StorePaths } from "../store/layout.ts";
+import { DirectoryLock, waitNamedLock } from "../store/lock.ts";
+import { releaseName } from "../store/names.ts";
+import { removeTrees } from "../store/remove.ts";
+import { ask } from "./control.ts";
+import { recordEvent } from "./events.ts";
+import { tryOwnContainer } from "./own.ts";
+import { imageOf, readPlan } from "./record.ts";
+import { type Known, listKnown, NoSuchContainer, nameOf } from "./select.ts";
+import { readState, supervisorOf } from "./state.ts";
+import { Changes } from "./watch.ts";
+
+const SIGKILL = 9;
+
+/** Asks the container to end and waits until it has; ended already is as well. */
+export async function stopContainer(known: Known, flags: StopFlags): Promise<void> {
+  const signal = flags.signal === undefined ? undefined : parseSignal(flags.signal, "--signal");
+  const seconds = parseSeconds(flags.time, "--time");
+  if (!isAlive(known)) return;
+  const { stopSignal, stopTimeoutMs } = readPlan(known).hb.life;
+  const number = signal === undefined ? stopSignal : signalNumber(signal);
+  const timeoutMs = seconds === undefined ? stopTimeoutMs : Math.max(seconds * 1000, -1);
+  const answer = await ask(known, ["stop", String(number), String(timeoutMs)]);
+  if (answer.kind !== "gone" || !isAlive(known)) return;
+  throw new HbError(`Cannot stop ${nameOf(known)}: its supervisor does not answer`, {
+    hint: `end it with 'hb rm -f ${nameOf(known)}'`,
+  });
+}
+
+function isAlive(known: Known): boolean {
+  return ["running", "paused", "restarting"].includes(readState(known).status);
+}
+
+/** How a container is removed. */
+export interface Removal {
+  readonly mapFlags: readonly string[];
+  /** Running containers are ended first. */
+  readonly force: boolean;
+  /** Seconds that one has to end by itself. */
+  readonly time?: string;
+}
+
+/** Removes the container for good. Several commands may do so at once. */
+export async function removeContainer(
+  store: StorePaths,
+  known: Known,
+  { mapFlags, force, time }: Removal,
+): Promise<void> {
+  const seconds = parseSeconds(time, "--time") ?? 0;
+  let ended = false;
+  for (;;) {
+    const removed = removeUnlessRunning(store, known, mapFlags);
+    if (removed === "removed") return;
+    // It was temporary and went with its end; or somebody else has removed it.
+    if (removed === "missing" && ended) return;
+    if (removed === "missing") throw new NoSuchContainer(nameOf(known));
+    if (!force) {
+      throw new HbError(
+        `Cannot remove the container ${nameOf(known)}: container is ${readState(known).status}`,
+        { hint: "stop the container before removing it, or use -f" },
+      );
+    }
+    await endByForce(known, seconds);
+    ended = true;
+  }
+}
+
+/** Removes every container that does not run; how many there were. */
+export function removeEnded(store: StorePaths, mapFlags: readonly string[]): number {
+  const outcomes = listKnown(store).map((known) => removeUnlessRunning(store, known, mapFlags));
+  return outcomes.filter((outcome) => outcome === "removed").length;
+}
+
+/** Nothing in here waits for long: turns are never held across one. */
+function removeUnlessRunning(
+  store: StorePaths,
+  known: Known,
+  mapFlags: readonly string[],
+): "removed" | "running" | "missing" {
+  using _turn = takeTurn(known.directory);
+  const lock = tryOwnContainer(known);
+  if (!(lock instanceof DirectoryLock)) return lock === "busy" ? "running" : "missing";
+  const image = imageOf(known);
+  removeTrees(store, [{ path: known.directory, lock }], mapFlags);
+  releaseName(store, known.name, known.id);
+  recordEvent(store, { action: "destroy", known, image });
+  return "removed";
+}
+
+/** Returns once the supervisor has let go, or may have. */
+async function endByForce(known: Known, seconds: number): Promise<void> {
+  const signal = seconds === 0 ? SIGKILL : readPlan(known).hb.life.stopSignal;
+  using changes = new Changes(known.directory);
+  const timeoutMs = Math.max(seconds * 1000, -1);
+  const answer = await ask(known, ["stop", String(signal), String(timeoutMs)]);
+  if (answer.kind === "gone") {
+    const supervisor = supervisorOf(known);
+    // It is so young that nobody has heard of it, or it lets go this very moment: the one is seen
+    // in the directory, the other by looking again.
+    if (supervisor === undefined) return Promise.race([changes.next(), Bun.sleep(LOOK_AGAIN_MS)]);
+    // One that has a payload and no ear is stopped or stuck; its end ends the container.
+    if (supervisor.isRunning) process.kill(supervisor.pid, "SIGKILL");
+  }
+  // The end is written down; what is left is to unmount and to let go.
+  waitNamedLock(known.directory, "exclusive")?.release();
+}
+
+const LOOK_AGAIN_MS = 50;
