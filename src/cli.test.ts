@@ -100,6 +100,8 @@ describe("help", () => {
     ["rmi", tables.rmiFlags],
     ["inspect", tables.inspectFlags],
     ["ps", containers.psFlags],
+    ["logs", containers.logsFlags],
+    ["attach", containers.attachOwnFlags],
     ["stats", containers.statsFlags],
     ["update", containers.updateFlags],
     ["events", containers.eventsFlags],

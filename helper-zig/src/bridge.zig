@@ -2,7 +2,7 @@
 //! bridge made with its first container and gone with its last.
 //!
 //! ```
-//!   attach: lock ─▶ bridge? ─▶ rules? ─▶ pair ─▶ addresses and routes inside ─▶ published ports
+//!   attach: lock ─▶ bridge? ─▶ pair ─▶ addresses and routes inside ─▶ it works? ─▶ rules? ports
 //!   detach: lock ─▶ published ports ─▶ pair ─▶ lease ─▶ (the last) rules, bridge, forwarding
 //! ```
 //! A container is on the bridge as long as its lease is locked: the state directory, machine-wide
@@ -129,6 +129,7 @@ pub fn attach(it: plan.Bridge, id: []const u8, pid: sys.Pid) report.Error!Attach
     const link = try provideBridge(&wanted, routes);
     try addPair(&wanted, routes, link, namespace);
     try configureInside(&wanted, namespace);
+    awaitConnection(&wanted, routes);
     try provideRules(&wanted, records);
     return attached;
 }
@@ -210,6 +211,16 @@ fn addPair(
     var failed: u32 = 0;
     const added = routes.transact(&b, &failed);
     return report.check(added, "connect the container to {s}", .{wanted.it.name});
+}
+
+/// Before a packet is led to the container, or its program begins: both ends of the way must let it
+/// through. The first would ask for a hardware address in vain, and the kernel asks again a second
+/// later (neigh/default/retrans_time_ms).
+fn awaitConnection(wanted: *const Wanted, routes: netlink.Socket) void {
+    for ([_][]const u8{ &wanted.port, wanted.it.name }) |name| {
+        // Where that cannot be known the first connection may take its second.
+        _ = rtnetlink.awaitOperational(routes, name);
+    }
 }
 
 /// Addresses and routes, from within the network namespace.

@@ -242,6 +242,17 @@ pub const Server = struct {
         }
     }
 
+    /// Has a socket of another conversation wait with the others for the very end; false when
+    /// there are too many.
+    pub fn adopt(server: *Server, fd: sys.Fd) bool {
+        for (&server.clients) |*client| {
+            if (client.fd >= 0) continue;
+            client.* = .{ .fd = fd, .awaits = .last_end };
+            return true;
+        }
+        return false;
+    }
+
     /// Answers those who wait for the payload's end.
     pub fn tellEnd(server: *Server, status: u8) void {
         for (&server.clients) |*client| {

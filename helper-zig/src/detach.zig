@@ -7,6 +7,8 @@
 //!   ◀──────────── 'k' ───────────────── the payload runs: its streams are /dev/null from now on
 //!   ◀──────────── 'f' u8 status ─────── it does not, and why has been said on hb's own streams
 //! ```
+//! With `attach` the one in front follows the payload's streams instead, to its end: then 'k' is
+//! the beginning of that conversation (packets.zig).
 //! End of file without either means that the supervisor was killed. The other way nothing is said:
 //! when the one in front goes away, the start goes on as it may.
 
@@ -16,6 +18,8 @@ const signals = @import("signals.zig");
 const report = @import("report.zig");
 const descriptors = @import("descriptors.zig");
 const plan = @import("plan.zig");
+const packets = @import("packets.zig");
+const attach_client = @import("attach_client.zig");
 
 /// Which of the two this process is, and its end of what connects them.
 pub const Side = union(enum) {
@@ -23,28 +27,35 @@ pub const Side = union(enum) {
     supervisor: Caller,
 };
 
-/// Makes the supervisor a process of its own.
-pub fn split() report.Error!Side {
+/// Makes the supervisor a process of its own, which keeps `held` open.
+pub fn split(wanted: plan.Detach, held: []const sys.Fd) report.Error!Side {
     const doing = "detach";
     const pair = try report.check(sys.socketpair(), doing, .{});
     const sigchld: usize = signals.number(.CHLD);
     var none: sys.Fd = -1;
     const pid = try report.check(sys.clone(sigchld, &none), doing, .{});
     if (pid == 0) {
-        sys.close(pair[0]);
+        // Whatever else hb was given by its caller: somebody may wait for the end of a pipe.
+        var keep: [keep_max]sys.Fd = undefined;
+        @memcpy(keep[0..held.len], held);
+        keep[held.len] = pair[1];
+        try descriptors.closeAllBut(keep[0 .. held.len + 1]);
         // Away from the terminal, its ^C and its end; and from the directory hb was started in,
         // which somebody may want to unmount.
         _ = try report.check(sys.setsid(), doing, .{});
         try report.check(sys.chdir("/"), doing, .{});
-        return .{ .supervisor = .{ .fd = pair[1] } };
+        return .{ .supervisor = .{ .fd = pair[1], .attach = wanted.attach } };
     }
     // The locks too: they are the supervisor's, and end with it.
     try descriptors.closeAllBut(&.{pair[0]});
     return .{ .front = pair[0] };
 }
 
+const keep_max = 16;
+
 /// In front: waits for the start; the exit status of hb.
 pub fn follow(supervisor: sys.Fd, wanted: plan.Detach) u8 {
+    if (wanted.attach) |attach| return attach_client.follow(supervisor, attach);
     var packet: [2]u8 = @splat(0);
     const length = switch (sys.read(supervisor, &packet)) {
         .ok => |n| n,
@@ -67,15 +78,34 @@ const failed = 'f';
 /// The supervisor's end; -1 when it is hb's own process, in the foreground.
 pub const Caller = struct {
     fd: sys.Fd = -1,
+    /// It is to follow the payload's streams.
+    attach: ?plan.Attach = null,
+    is_follower: bool = false,
     is_detached: bool = true,
 
     pub const foreground: Caller = .{ .is_detached = false };
+
+    pub const Follower = struct { fd: sys.Fd, wishes: packets.Wishes };
+
+    /// The socket as that of a follower's, once; it stays open here for `tellFailed`.
+    pub fn becomeFollower(caller: *Caller) ?Follower {
+        const wanted = caller.attach orelse return null;
+        caller.attach = null;
+        caller.is_follower = true;
+        return .{
+            .fd = switch (sys.dup(caller.fd, 3)) {
+                .ok => |fd| fd,
+                .err => return null,
+            },
+            .wishes = .{ .input = wanted.stdin, .output = wanted.output },
+        };
+    }
 
     /// The payload runs; from here on there is nobody to talk to.
     pub fn tellStarted(caller: *Caller) void {
         if (caller.fd < 0) return;
         becomeSilent();
-        _ = sys.send(caller.fd, &.{started});
+        if (!caller.is_follower) _ = sys.send(caller.fd, &.{started});
         sys.close(caller.fd);
         caller.fd = -1;
     }

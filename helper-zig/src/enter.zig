@@ -50,6 +50,14 @@ pub const Entered = struct {
     /// Orders for the keeper; closing it ends the command.
     orders: sys.Fd,
 
+    /// Ends the command, if it has not ended; may be called again.
+    pub fn close(entered: *Entered) void {
+        for ([_]*sys.Fd{ &entered.orders, &entered.peer.fd }) |fd| {
+            if (fd.* >= 0) sys.close(fd.*);
+            fd.* = -1;
+        }
+    }
+
     /// Sends `signal` to the command, or with keeper.release lets go of it.
     pub fn order(entered: Entered, signal: u8) void {
         // It fails when the keeper is gone and the command with it, which the caller is about to
@@ -120,9 +128,9 @@ fn usher(errand: Errand, born: sys.Fd) report.Error!noreturn {
     const target = errand.target;
     _ = try report.check(sys.dieWithParent(), "set the parent death signal", .{});
     try errand.peer.stillThere(); // the caller may have died before that took effect
-    // Descriptor 2 will be the command's; our messages are hb's.
-    report.fd = try report.check(sys.dup(2, 3), "keep standard error", .{});
-    try setOomScore(errand.it.process); // in the host's /proc, while our files there are ours
+    // Descriptor 2 will be the command's; our messages are the caller's.
+    report.fd = try report.check(sys.dup(report.fd, 3), "keep standard error", .{});
+    try rlimit.setOomScore(errand.it.process.oomScoreAdj); // our files in /proc are ours still
     try hide(); // from here on nobody of the container may look into us
     try cgroup_join.join(errand.it.hb.container.cgroups, target.pid); // by paths of the host's
     const payload = errand.streams.payload;
@@ -208,19 +216,4 @@ fn command(errand: Errand) report.Error!u8 {
 /// could trace us and take our descriptors and memory (CVE-2016-9962, ptrace(2)). execve ends it.
 fn hide() report.Error!void {
     _ = try report.check(sys.prctl(.SET_DUMPABLE, 0), "hide from the container", .{});
-}
-
-/// As the container's own (proc_pid_oom_score_adj(5)).
-fn setOomScore(process: plan.Process) report.Error!void {
-    const score = process.oomScoreAdj orelse return;
-    const doing = "set the out-of-memory score to {d}";
-    const path = "/proc/self/oom_score_adj";
-    const opened = sys.openat(sys.cwd, path, .{ .ACCMODE = .WRONLY }, 0);
-    const fd = try report.check(opened, doing, .{score});
-    defer sys.close(fd);
-
-    var buffer: [8]u8 = undefined;
-    // proven: an i16 has six characters at most.
-    const text = std.fmt.bufPrint(&buffer, "{d}", .{score}) catch unreachable;
-    return report.check(sys.writeAll(fd, text), doing, .{score});
 }

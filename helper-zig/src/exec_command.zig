@@ -52,8 +52,16 @@ fn run(it: *const plan.ExecPlan, arena: std.mem.Allocator) report.Error!u8 {
         .{},
     );
     const target = Target.open(it.hb.container) catch return exit_not_running;
-    const on_streams = !it.process.terminal and !it.hb.detach;
-    const streams = if (on_streams) try stdio.prepare(it.hb.interactive) else stdio.Streams{};
+    const streams = if (it.hb.detach and !it.process.terminal)
+        stdio.Streams{}
+    else
+        try stdio.prepare(.{
+            .interactive = it.hb.interactive,
+            .terminal = it.process.terminal,
+            .has_own = true,
+            .is_shared = false,
+            .ends_input = true,
+        });
     if (it.process.terminal) terminal.noticeIfNone();
     var follower: Follower = .{
         .entered = try enter.start(it, &target, &streams, arena),
@@ -136,7 +144,7 @@ const Follower = struct {
                 .terminal => {
                     self.master = along.fds[0];
                     // The slave is kept: with it open, a moment without any reader is no hang-up.
-                    self.streams = try stdio.throughTerminal(self.it.hb.interactive, self.master);
+                    try self.streams.useTerminal(self.master);
                     if (self.streams.pumps[0]) |*input| input.keys = &self.keys;
                 },
                 else => return report.fail("unexpected message from the container's side", .{}),

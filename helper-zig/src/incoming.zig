@@ -55,6 +55,18 @@ fn takeForeground(self: *Supervisor, signal: u8) void {
     }
 }
 
+/// What those who follow the payload's streams have been sent, and pass on.
+pub fn takeFollowers(self: *Supervisor) void {
+    const from = self.streams.fanout orelse return;
+    defer from.signals = .none;
+    for (1..signals.highest + 1) |number| {
+        const signal: u8 = @intCast(number);
+        if (!from.signals.has(signal)) continue;
+        if (signal == kill_number or signal == self.life.stopSignal) self.stopped = true;
+        forward(self, signal);
+    }
+}
+
 /// Signal 1 of the container has no default actions: the kernel drops what it has no handler
 /// for (pid_namespaces(7)). A signal that asks to end and that nothing inside would notice ends
 /// the container the way it would have ended the program outside.

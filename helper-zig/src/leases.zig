@@ -13,6 +13,7 @@ const sys = @import("sys.zig");
 const report = @import("report.zig");
 const dirent = @import("dirent.zig");
 const plan = @import("plan.zig");
+const hosts = @import("hosts.zig");
 
 const directory_only: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true };
 
@@ -53,6 +54,7 @@ pub const State = struct {
 
     /// Removes the lease of `address` (with or without a prefix) and what goes with it.
     pub fn removeLease(state: State, address: []const u8) report.Error!void {
+        hosts.forget(state.fd, std.mem.sliceTo(address, '/'));
         for ([_][]const u8{ "leases", "hosts" }) |directory| {
             var buffer: [128]u8 = undefined;
             const literal = std.mem.sliceTo(address, '/');

@@ -1,6 +1,7 @@
 //! hb's helper: one static program, one subcommand per job that must happen in a namespace.
 //!
 //!   run             the plan on a descriptor -> one container, supervised to its end
+//!   attach          a running container's streams, here
 //!   exec            the plan on a descriptor -> one more process of a container
 //!   control         one request to the supervisor of a container
 //!   unpack          a tar stream -> a layer directory overlayfs can use
@@ -15,6 +16,7 @@
 const std = @import("std");
 const report = @import("report.zig");
 const run = @import("run.zig");
+const attach_client = @import("attach_client.zig");
 const exec_command = @import("exec_command.zig");
 const control_client = @import("control_client.zig");
 const unpack = @import("unpack.zig");
@@ -39,6 +41,7 @@ const Subcommand = struct {
 
 const subcommands = [_]Subcommand{
     .{ .name = "run", .main = run.main },
+    .{ .name = "attach", .main = attach_client.main },
     .{ .name = "exec", .main = exec_command.main },
     .{ .name = "control", .main = control_client.main },
     .{ .name = "unpack", .main = unpack.main },

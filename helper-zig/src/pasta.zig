@@ -12,6 +12,7 @@ const signals = @import("signals.zig");
 const report = @import("report.zig");
 const spawn = @import("spawn.zig");
 const plan = @import("plan.zig");
+const Device = @import("tap.zig").Device;
 
 /// What pasta said, kept for the moment it fails: all its help, after an option it does not know.
 const said_bytes_max = 32 << 10;
@@ -26,6 +27,8 @@ pub const Pasta = struct {
     errors: sys.Fd,
     /// Our end of the pipe whose other end is its standard input: see `tie`.
     life: sys.Fd,
+    /// What it goes by, where it has not made that itself.
+    device: ?Device = null,
     said: [said_bytes_max]u8 = undefined,
     said_length: usize = 0,
     is_ready: bool = false,
@@ -54,8 +57,8 @@ pub const Pasta = struct {
         return if (pasta.is_ready) .died else .failed;
     }
 
-    /// Has it end: it has nothing to clean up, and the kernel takes tens of milliseconds for its
-    /// sockets and its device.
+    /// Has it end: it has nothing to clean up, and the kernel takes a while for its sockets, and
+    /// tens of milliseconds for a device of its own.
     pub fn kill(pasta: *const Pasta) void {
         // ESRCH: it has ended by itself.
         _ = sys.signalPidfd(pasta.process.pidfd, signals.number(.KILL));
@@ -66,10 +69,14 @@ pub const Pasta = struct {
         if (pasta.process.pidfd < 0) return;
         pasta.kill();
         _ = sys.wait(pasta.process.pidfd);
+        // For the container where pasta has died, or for others in its network where that has.
+        if (pasta.device) |device| device.takeDown();
         pasta.listen();
         closeOnce(&pasta.process.pidfd);
         closeOnce(&pasta.errors);
         closeOnce(&pasta.life);
+        if (pasta.device) |device| device.socket.close();
+        pasta.device = null;
     }
 
     /// Its last words.

@@ -279,6 +279,7 @@ pub const Pasta = struct {
     path: Text,
     args: []const Text = &.{},
     publish: Unread = .unread,
+    device: ?Text = null,
 };
 
 pub const Bridge = struct {

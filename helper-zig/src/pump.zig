@@ -17,7 +17,37 @@ pub const End = struct {
     /// Whether reads and writes here never wait. Descriptors shared with other programs are left
     /// as they are: making those non-blocking would change them for everybody.
     nonblocking: bool = false,
+
+    /// As much as a pipe or terminal that says it is writable takes without waiting (PIPE_BUF).
+    const blocking_write_max = 4096;
+
+    /// Writes once, after poll(2) has said that this can be done where writes may wait.
+    pub fn write(end: End, bytes: []const u8) sys.Result(usize) {
+        const max = if (end.nonblocking) bytes.len else blocking_write_max;
+        return sys.write(end.fd, bytes[0..@min(bytes.len, max)]);
+    }
 };
+
+/// hb's own descriptor as the end of a pump. A terminal stopped by ^S would make a write wait, and
+/// with it all signals: it is opened once more, for an open file description of our own.
+pub fn outputEnd(fd: sys.Fd) End {
+    const stat = switch (sys.fstat(fd)) {
+        .ok => |stat| stat,
+        .err => return .{ .fd = fd },
+    };
+    // Writes to a file do not wait for a reader.
+    if (stat.kind() == linux.S.IFREG) return .{ .fd = fd, .nonblocking = true };
+    if (stat.kind() != linux.S.IFCHR) return .{ .fd = fd };
+    var path: [32:0]u8 = @splat(0);
+    // proven: a descriptor has ten digits at most.
+    _ = std.fmt.bufPrint(&path, "/proc/self/fd/{d}", .{fd}) catch unreachable;
+    const flags: linux.O = .{ .ACCMODE = .WRONLY, .NONBLOCK = true, .NOCTTY = true };
+    return switch (sys.openat(sys.cwd, &path, flags, 0)) {
+        .ok => |own| .{ .fd = own, .owned = true, .nonblocking = true },
+        // Another user's terminal (su): then in small pieces, when it says that it is ready.
+        .err => .{ .fd = fd },
+    };
+}
 
 pub const Pump = struct {
     from: End,
@@ -33,9 +63,6 @@ pub const Pump = struct {
     keys: ?*DetachKeys = null,
 
     pub const Farewell = enum { none, end_of_transmission };
-
-    /// As much as a pipe or terminal that says it is writable takes without waiting (PIPE_BUF).
-    const blocking_write_max = 4096;
 
     pub fn isDone(pump: *const Pump) bool {
         return pump.from.fd < 0 and pump.begin == pump.end;
@@ -84,9 +111,7 @@ pub const Pump = struct {
     /// Writes once what is there; gives up on the whole pump when nobody reads any more, which
     /// the writer on the other side learns as from any closed pipe.
     pub fn flush(pump: *Pump) void {
-        const all = pump.buffer[pump.begin..pump.end];
-        const some = if (pump.to.nonblocking) all else all[0..@min(all.len, blocking_write_max)];
-        switch (sys.write(pump.to.fd, some)) {
+        switch (pump.to.write(pump.buffer[pump.begin..pump.end])) {
             .ok => |length| pump.begin += length,
             .err => |e| if (e != .AGAIN) pump.giveUp(e),
         }

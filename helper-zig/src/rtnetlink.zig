@@ -61,6 +61,7 @@ const Attribute = struct {
     const link_name = 3;
     const link_mtu = 4;
     const link_master = 10;
+    const link_state = 16;
     const link_info = 18;
     const link_group = 27;
     const link_namespace = 28;
@@ -84,13 +85,21 @@ const loopback_index = 1;
 pub const Link = struct {
     index: i32 = 0,
     mtu: u32 = 0,
+    /// What is sent by it goes somewhere (IF_OPER_UP of RFC 2863). With its peer an interface is up
+    /// at once but operational when the kernel gets round to it; until then it drops all packets.
+    /// Since Linux 6.8 asking is enough for that: rtnl_getlink calls linkwatch_sync_dev.
+    is_operational: bool = false,
 
     /// For `Socket.ask`.
     pub fn take(link: *Link, answer: netlink.Answer) void {
         if (answer.payload.len < @sizeOf(LinkInfo)) return;
         link.index = std.mem.readInt(i32, answer.payload[4..8], .native);
-        const mtu = answer.find(@sizeOf(LinkInfo), Attribute.link_mtu) orelse return;
-        if (mtu.len == 4) link.mtu = std.mem.readInt(u32, mtu[0..4], .native);
+        if (answer.find(@sizeOf(LinkInfo), Attribute.link_mtu)) |mtu| {
+            if (mtu.len == 4) link.mtu = std.mem.readInt(u32, mtu[0..4], .native);
+        }
+        const if_oper_up = 6;
+        const state = answer.find(@sizeOf(LinkInfo), Attribute.link_state) orelse return;
+        link.is_operational = state.len == 1 and state[0] == if_oper_up;
     }
 };
 
@@ -118,6 +127,36 @@ pub fn find(socket: netlink.Socket, name: []const u8) sys.Result(?Link) {
         .ok => .{ .ok = link },
         .err => |e| if (e == .NODEV) .{ .ok = null } else .{ .err = e },
     };
+}
+
+/// Waits until the interface `name` is operational; no longer than a moment, as it may never be.
+pub fn awaitOperational(socket: netlink.Socket, name: []const u8) sys.Result(void) {
+    if (isOperational(socket, name)) return .{ .ok = {} };
+    const monitor = switch (openMonitor()) {
+        .ok => |monitor| monitor,
+        .err => |e| return .{ .err = e },
+    };
+    defer monitor.close();
+
+    // It may have become so before there was a monitor.
+    while (!isOperational(socket, name)) {
+        const moment_ms = 1000;
+        var fds = [_]linux.pollfd{.{ .fd = monitor.fd, .events = linux.POLL.IN, .revents = 0 }};
+        switch (sys.poll(&fds, moment_ms)) {
+            .ok => |count| if (count == 0) return .{ .err = .TIME },
+            .err => |e| if (e != .INTR) return .{ .err = e },
+        }
+        var heard: [16 << 10]u8 = undefined;
+        // That something has changed is all there is to know; ENOBUFS says so too.
+        if (fds[0].revents != 0) _ = sys.read(monitor.fd, &heard);
+    }
+    return .{ .ok = {} };
+}
+
+fn isOperational(socket: netlink.Socket, name: []const u8) bool {
+    const found = find(socket, name);
+    const link = if (found == .ok) found.ok else null;
+    return if (link) |it| it.is_operational else false;
 }
 
 const Route = struct {
@@ -246,6 +285,12 @@ pub fn addLocalhost6(b: *Builder, index: i32) void {
 /// Brings an interface up.
 pub fn up(b: *Builder, index: i32) void {
     b.begin(Kind.new_link, 0, LinkInfo{ .index = index, .flags = iff_up, .change = iff_up });
+}
+
+/// Takes an interface down, and with it the routes by it.
+pub fn down(b: *Builder, name: []const u8) void {
+    b.begin(Kind.new_link, 0, LinkInfo{ .change = iff_up });
+    b.string(Attribute.link_name, name);
 }
 
 /// A connection that hears of every change of an interface.

@@ -6,11 +6,11 @@
 //! ```
 //!   parent (the supervisor, hb's own process)      child (pid 1 of the container)
 //!   detached: fork; hb waits for the start
-//!   clone ───────────────────────────────────────▶ compile seccomp; wait
-//!   id maps ∥ container directory ∥ layer locks
+//!   clone ───────────────────────────────────────▶ pasta's device; compile seccomp; wait
+//!   pasta ∥ id maps ∥ container directory ∥ layer locks
 //!   ids_mapped ──────────────────────────────────▶ root of the namespace ─▶ mounts ─▶ pivot
-//!   guard; network; config.json; control socket
-//!   network_ready ───────────────────────────────▶ user, capabilities, seccomp ─▶ execve
+//!   guard; network; config.json; control socket    user; wait
+//!   network_ready ───────────────────────────────▶ capabilities, seccomp ─▶ execve
 //!   supervise: signals, streams, terminal, requests
 //!   ◀───────────────── end of file ──────────────  (the payload runs)
 //!   state.json; hb is told
@@ -36,6 +36,7 @@ const mount = @import("mount.zig");
 const files = @import("files.zig");
 const mask = @import("mask.zig");
 const pasta = @import("pasta.zig");
+const tap = @import("tap.zig");
 const bridge = @import("bridge.zig");
 const rtnetlink = @import("rtnetlink.zig");
 const sysctl = @import("sysctl.zig");
@@ -53,28 +54,59 @@ const seccomp = @import("seccomp.zig");
 const init = @import("init.zig");
 const exec = @import("exec.zig");
 
-/// `run --plan-fd N`: the exit status is the payload's, or docker's for what went wrong.
+/// `run --plan-fd N [FD...]`, where the FDs are locks that were inherited as well: the exit status
+/// is the payload's, or docker's for what went wrong.
 pub fn main(args: []const [*:0]const u8) u8 {
     // For the life of the process: the plan, and after the clone what the payload is given.
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
-    const received = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
+    var inherited = Inherited.parse(args) catch return report.exit_hb_failed;
+    const received = plan_text.read(inherited.plan, arena.allocator()) catch
+        return report.exit_hb_failed;
+    if (received.plan.hb.container.lock) |fd| inherited.add(fd);
     var caller: detach.Caller = .foreground;
     if (received.plan.hb.life.detach) |wanted| {
-        switch (detach.split() catch return report.exit_hb_failed) {
+        const side = detach.split(wanted, inherited.held()) catch return report.exit_hb_failed;
+        switch (side) {
             .front => |supervisor| return detach.follow(supervisor, wanted),
-            .supervisor => |side| caller = side,
+            .supervisor => |own| caller = own,
         }
     }
     return parent(&received, caller, arena.allocator());
 }
 
-fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!plan.Received {
-    const named = args.len == 2 and std.mem.eql(u8, std.mem.span(args[0]), "--plan-fd");
-    if (!named) return report.fail("run needs --plan-fd N", .{});
-    const fd = std.fmt.parseInt(sys.Fd, std.mem.span(args[1]), 10) catch
-        return report.fail("run --plan-fd {s}: not a number", .{args[1]});
-    return plan_text.read(fd, arena);
-}
+/// Descriptors this process was given.
+const Inherited = struct {
+    plan: sys.Fd,
+    /// Locks, held as long as they are open.
+    locks: [locks_max]sys.Fd = undefined,
+    count: usize = 0,
+
+    const locks_max = 8;
+
+    fn parse(args: []const [*:0]const u8) report.Error!Inherited {
+        const named = args.len >= 2 and std.mem.eql(u8, std.mem.span(args[0]), "--plan-fd");
+        if (!named) return report.fail("run needs --plan-fd N", .{});
+        var inherited: Inherited = .{ .plan = try number(args[1]) };
+        // One place is for the lock the plan names.
+        if (args.len - 2 >= locks_max) return report.fail("run: too many locks", .{});
+        for (args[2..]) |text| inherited.add(try number(text));
+        return inherited;
+    }
+
+    fn add(inherited: *Inherited, fd: sys.Fd) void {
+        inherited.locks[inherited.count] = fd;
+        inherited.count += 1;
+    }
+
+    fn number(text: [*:0]const u8) report.Error!sys.Fd {
+        return std.fmt.parseInt(sys.Fd, std.mem.span(text), 10) catch
+            report.fail("run: {s} is no descriptor", .{text});
+    }
+
+    fn held(inherited: *const Inherited) []const sys.Fd {
+        return inherited.locks[0..inherited.count];
+    }
+};
 
 /// The host's side, up to the container's end; tells everybody, and gives the exit status.
 fn parent(received: *const plan.Received, caller: detach.Caller, arena: std.mem.Allocator) u8 {
@@ -94,6 +126,8 @@ fn parent(received: *const plan.Received, caller: detach.Caller, arena: std.mem.
         } },
         .events = .{ .path = it.hb.life.events, .container = it.hb.container },
     };
+    if (it.hb.life.health) |wanted|
+        supervisor.health = .{ .it = it, .wanted = wanted, .arena = arena };
     const status = house(received, &supervisor, arena) catch failed: {
         directory.forgetName(it.hb.container);
         break :failed report.exit_hb_failed;
@@ -127,8 +161,7 @@ fn begin(
     supervisor: *supervise.Supervisor,
     arena: std.mem.Allocator,
 ) report.Error!void {
-    const is_piped = !it.process.terminal and !supervisor.caller.is_detached;
-    const streams = if (is_piped) try stdio.prepare(it.hb.interactive) else stdio.Streams{};
+    const streams = try stdio.prepare(streamsOf(it));
     const pair = try sync.Pair.open();
     var pidfd: sys.Fd = -1;
     const new = namespaces.cloneFlags(it);
@@ -152,6 +185,21 @@ fn begin(
     supervisor.pidfd = pidfd;
     supervisor.peer = pair.parent;
     supervisor.streams = streams;
+    const it_shared = streams.fanout orelse return;
+    const follower = supervisor.caller.becomeFollower() orelse return;
+    it_shared.join(follower.fd, follower.wishes); // before a byte is written
+}
+
+fn streamsOf(it: *const plan.Plan) stdio.Wanted {
+    const detached = it.hb.life.detach;
+    const attached = if (detached) |wanted| wanted.attach else null;
+    return .{
+        .interactive = it.hb.interactive,
+        .terminal = it.process.terminal,
+        .has_own = detached == null,
+        .is_shared = detached != null or it.hb.life.log != null,
+        .ends_input = detached == null or (if (attached) |wanted| wanted.stdin else false),
+    };
 }
 
 /// The container's directory around all runs of the payload: whatever fails in between, the child
@@ -210,9 +258,10 @@ fn live(
     namespace: *sys.Fd,
 ) report.Error!?u8 {
     const it = &received.plan;
-    // Two programs that take a while; what else there is to do is done meanwhile.
+    // Programs that take a while; what else there is to do is done meanwhile.
     try supervisor.cgroup.enter(supervisor.pid);
     const mapping = if (mapsOf(it)) |maps| try idmap.start(supervisor.pid, maps) else null;
+    const connecting = startPasta(it, supervisor);
     const provided = if (supervisor.isFirst()) provide(received, home) else {};
     if (mapping) |pending| {
         try pending.finish();
@@ -220,18 +269,21 @@ fn live(
         namespace.* = try namespaces.openUser(supervisor.pid);
     }
     try provided;
+    supervisor.keepLog(home.fd); // before a byte is written
+    try connecting;
     try supervisor.peer.send(.ids_mapped);
     // The child is at work already.
-    const guard = try Guard.start(supervisor.pidfd, home.fd, supervisor.cgroup);
-    defer guard.wait();
-    defer guard.stop();
-
-    const attached = try connect(it, supervisor);
+    const guard = try Guard.start(supervisor.pidfd, supervisor.cgroup);
+    const attached = attach(it, supervisor) catch |err| {
+        guard.end();
+        return err;
+    };
     // What somebody else may look at, while the child is at work.
     if (!it.hb.container.keep) _ = home.writePlan(received.text); // it goes without as well
     supervisor.listen(home.fd);
     const outcome = supervisor.run();
-    const again = if (outcome) |it_ended| supervisor.rest(it_ended) else |err| err;
+    guard.end(); // it has seen the same end
+    const again = if (outcome) |ended| supervisor.rest(ended) else |err| err;
     const next: bridge.Next = if (again catch false) .starts_again else .ends;
     const detached = if (attached) |it_was| it_was.detach(next) else {};
     const status = (try outcome).status;
@@ -249,16 +301,25 @@ fn provide(received: *const plan.Received, home: directory.Directory) report.Err
     return report.check(written, "write config.json in {s}", .{it.container.directory});
 }
 
-/// Gives the child its network; one that takes its time goes on while others work.
-fn connect(
-    it: *const plan.Plan,
-    supervisor: *supervise.Supervisor,
-) report.Error!?bridge.Attached {
+/// pasta on the child's namespaces, where the plan has it. It takes longer to start than all else
+/// together, and ids it does without: joining a user namespace one has made gives all rights in it,
+/// mapped or not (user_namespaces(7)).
+fn startPasta(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!void {
+    const wanted = pastaOf(it) orelse return;
+    const device = try tap.Device.receive(wanted, supervisor.peer);
+    supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
+    supervisor.pasta.?.device = device;
+}
+
+fn pastaOf(it: *const plan.Plan) ?plan.Pasta {
     const network = it.hb.network orelse return null;
-    if (network.pasta) |wanted| {
-        supervisor.pasta = try pasta.start(wanted, supervisor.pid, it.linux);
-        return null;
-    }
+    return network.pasta;
+}
+
+/// Puts the child on its bridge, where the plan has one.
+fn attach(it: *const plan.Plan, supervisor: *supervise.Supervisor) report.Error!?bridge.Attached {
+    const network = it.hb.network orelse return null;
+    if (network.pasta != null) return null; // on its way already
     const wanted = network.bridge orelse return report.fail("the plan's network is empty", .{});
     const attached = try bridge.attach(wanted, it.hb.container.id, supervisor.pid);
     supervisor.peer.tell(.network_ready);
@@ -285,6 +346,7 @@ fn child(
 ) report.Error!u8 {
     // Descriptor 2 will be the payload's; our messages are hb's.
     report.fd = try report.check(sys.dup(2, 3), "keep standard error", .{});
+    if (pastaOf(it)) |wanted| try tap.provide(wanted, peer); // early: pasta's start waits for it
     try rlimit.setOomScore(it.process.oomScoreAdj); // lowering takes CAP_SYS_RESOURCE outside
     const program = try compileFilter(it.linux); // needs no right: done while the maps are written
     const maps = mapsOf(it);
@@ -317,8 +379,6 @@ fn child(
     const pty = if (it.process.terminal) try terminal.Pty.open(root) else null; // the new devpts
     try rootfs.sealIfReadonly(it.root, root); // last of what changes the tree
 
-    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
-
     const databases = try user.Databases.read(root, arena); // the image's own, hence after pivot
     const identity = try user.find(.of(it), databases);
     const payload = try exec.Program.prepare(it.process, identity.home, arena);
@@ -337,6 +397,7 @@ fn child(
     try user.become(&identity, keep_groups, peer); // groups, group, user
     if (!entered) try exec.enterCwd(it.process); // some only the payload's user may enter
     try exec.verifyCwdIsInside(it.process); // CVE-2024-21626
+    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
     if (it.hb.init) try init.split(it.process, program); // pid 1 stays behind, confined alike
     if (it.process.noNewPrivileges) try seccomp.forbidNewPrivileges(); // or CAP_SYS_ADMIN is kept:
     try capabilities.setFinal(it.process); // ... one of both is what installing a filter takes

@@ -45,6 +45,10 @@ pub const Set = struct {
         return set.bits & bit(signal) != 0;
     }
 
+    pub fn add(set: *Set, signal: u8) void {
+        set.bits |= bit(signal);
+    }
+
     fn bit(signal: anytype) u64 {
         return @as(u64, 1) << @as(u6, @intCast(signal - 1));
     }

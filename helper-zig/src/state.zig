@@ -44,9 +44,11 @@ pub const Extension = struct {
 };
 
 pub const Health = struct {
-    status: enum { starting, healthy, unhealthy } = .starting,
+    status: Word = .starting,
     failingStreak: u32 = 0,
     log: []const Result = &.{},
+
+    pub const Word = enum { starting, healthy, unhealthy };
 
     pub const Result = struct {
         start: []const u8,

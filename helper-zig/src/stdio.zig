@@ -10,7 +10,9 @@ const linux = std.os.linux;
 const sys = @import("sys.zig");
 const report = @import("report.zig");
 const plan = @import("plan.zig");
+const poll = @import("poll.zig");
 const pump = @import("pump.zig");
+const Fanout = @import("fanout.zig").Fanout;
 
 const buffer_bytes = 64 << 10;
 
@@ -20,24 +22,116 @@ var buffers: [3][buffer_bytes]u8 = undefined;
 /// How a descriptor of hb's reaches the payload.
 const Kind = enum { discard, direct, pumped };
 
+/// What the streams are to be.
+pub const Wanted = struct {
+    interactive: bool,
+    /// The payload gets one of its own: its streams come when it is made.
+    terminal: bool,
+    /// hb's own streams take part: the container runs in the foreground.
+    has_own: bool,
+    /// Others take part, too: a log, and who attaches.
+    is_shared: bool,
+    /// The payload's input ends with the last who could send some.
+    ends_input: bool,
+
+    pub const nothing: Wanted = .{
+        .interactive = false,
+        .terminal = true,
+        .has_own = false,
+        .is_shared = false,
+        .ends_input = false,
+    };
+};
+
 /// The three streams, decided before the clone.
 pub const Streams = struct {
+    wanted: Wanted = .nothing,
     /// What the payload gets; -1 for the container's own /dev/null.
     payload: [3]sys.Fd = .{ -1, -1, -1 },
     pumps: [3]?pump.Pump = .{ null, null, null },
-
-    /// Ends what is left of them.
-    pub fn close(streams: *Streams) void {
-        for (&streams.pumps) |*maybe| if (maybe.*) |*it| it.close();
-        streams.* = .{};
-    }
+    slots: [3]poll.Slot = .{ 0, 0, 0 },
+    /// In the pumps' place, where the streams are shared.
+    fanout: ?*Fanout = null,
+    started: bool = false,
 
     /// Lets go of the payload's ends, so that the pumps see when the payload's are closed.
     pub fn closePayloadEnds(streams: *const Streams) void {
         for (streams.payload, 0..) |fd, i| {
-            const shared = i == 2 and fd == streams.payload[1];
-            if (fd > 2 and !shared) sys.close(fd);
+            const is_same = i == 2 and fd == streams.payload[1];
+            if (fd > 2 and !is_same) sys.close(fd);
         }
+    }
+
+    /// The payload's terminal has been made, and is its streams.
+    pub fn useTerminal(streams: *Streams, master: sys.Fd) report.Error!void {
+        try report.check(sys.setNonBlocking(master), "prepare the container's terminal", .{});
+        const wanted = streams.wanted;
+        if (streams.fanout) |it|
+            return it.useTerminal(master, wanted.interactive, wanted.has_own);
+        streams.pumps[1] = .{
+            .from = .{ .fd = master, .nonblocking = true },
+            .to = pump.outputEnd(1),
+            .buffer = &buffers[1],
+        };
+        if (!wanted.interactive) return;
+        streams.pumps[0] = .{
+            .from = .{ .fd = 0 },
+            .to = .{ .fd = master, .nonblocking = true },
+            .buffer = &buffers[0],
+            .farewell = .end_of_transmission,
+        };
+    }
+
+    /// The payload runs, and reads what there is for it.
+    pub fn start(streams: *Streams) void {
+        streams.started = true;
+        if (streams.fanout) |it| it.start();
+    }
+
+    // -- the loop --
+
+    pub fn interest(streams: *Streams, set: *poll.Set) void {
+        if (streams.fanout) |it| return it.interest(set);
+        for (&streams.pumps, &streams.slots, 0..) |*maybe, *slot, i| {
+            var wanted: linux.pollfd = .{ .fd = -1, .events = 0, .revents = 0 };
+            // Input is not taken before there is somebody to read it.
+            const has_reader = i > 0 or streams.started;
+            if (maybe.*) |*it| if (has_reader and !it.isDone()) {
+                wanted = it.interest();
+            };
+            slot.* = set.addAll(&.{wanted});
+        }
+    }
+
+    /// Moves what can be moved, after poll(2) has said what can.
+    pub fn step(streams: *Streams, set: *const poll.Set) void {
+        if (streams.fanout) |it| return it.step(set);
+        for (&streams.pumps, streams.slots) |*maybe, slot| {
+            if (set.ready(slot) != 0) if (maybe.*) |*it| it.step();
+        }
+    }
+
+    /// After the payload's end: reads what it wrote and nobody has read yet. Its writers are all
+    /// gone (the end of pid 1 is the end of its namespace), so what is there is all there is. True
+    /// as long as there is something to write, which `interest` and `step` do.
+    pub fn drain(streams: *Streams) bool {
+        if (streams.fanout) |it| return it.drain();
+        if (streams.pumps[0]) |*input| input.close();
+        streams.pumps[0] = null;
+        var pending = false;
+        for (streams.pumps[1..]) |*maybe| {
+            const it = if (maybe.*) |*it| it else continue;
+            if (it.begin < it.end or it.fill()) pending = true;
+        }
+        return pending;
+    }
+
+    /// Ends what is left of them.
+    pub fn close(streams: *Streams) void {
+        if (streams.fanout) |it| it.close();
+        streams.fanout = null;
+        for (&streams.pumps) |*maybe| if (maybe.*) |*it| it.close();
+        streams.pumps = .{ null, null, null };
     }
 };
 
@@ -52,10 +146,15 @@ pub fn fillGaps() report.Error!void {
     }
 }
 
-/// Decides the streams of a payload without a terminal, and makes the pipes that takes.
-pub fn prepare(interactive: bool) report.Error!Streams {
-    var streams: Streams = .{};
-    if (interactive) try prepareInput(&streams);
+/// Decides the streams, and makes the pipes that takes.
+pub fn prepare(wanted: Wanted) report.Error!Streams {
+    var streams: Streams = .{ .wanted = wanted };
+    if (wanted.is_shared) {
+        try share(&streams);
+        return streams;
+    }
+    if (wanted.terminal) return streams;
+    if (wanted.interactive) try prepareInput(&streams);
     try prepareOutput(&streams, 1);
     if (isSameFile(1, 2)) {
         // One pipe for both: what the payload writes keeps its order, as it would without us.
@@ -64,6 +163,23 @@ pub fn prepare(interactive: bool) report.Error!Streams {
         try prepareOutput(&streams, 2);
     }
     return streams;
+}
+
+/// A supervisor has one payload at a time.
+var shared: Fanout = .{};
+
+fn share(streams: *Streams) report.Error!void {
+    const wanted = streams.wanted;
+    shared = .{ .ends_input = wanted.ends_input };
+    streams.fanout = &shared;
+    if (wanted.terminal) return;
+    if (wanted.interactive) streams.payload[0] = try shared.openInput(wanted.has_own);
+    streams.payload[1] = try shared.openOutput(.stdout, ownOutput(wanted, 1));
+    streams.payload[2] = try shared.openOutput(.stderr, ownOutput(wanted, 2));
+}
+
+fn ownOutput(wanted: Wanted, fd: sys.Fd) ?pump.End {
+    return if (wanted.has_own and kindOf(fd) != .discard) pump.outputEnd(fd) else null;
 }
 
 fn prepareInput(streams: *Streams) report.Error!void {
@@ -94,69 +210,11 @@ fn prepareOutput(streams: *Streams, fd: sys.Fd) report.Error!void {
             streams.payload[index] = pipe[1];
             streams.pumps[index] = .{
                 .from = .{ .fd = pipe[0], .owned = true, .nonblocking = true },
-                .to = outputEnd(fd),
+                .to = pump.outputEnd(fd),
                 .buffer = &buffers[index],
             };
         },
     }
-}
-
-/// The streams between hb's own and a pty's master.
-pub fn throughTerminal(interactive: bool, master: sys.Fd) report.Error!Streams {
-    try report.check(sys.setNonBlocking(master), "prepare the container's terminal", .{});
-    var streams: Streams = .{};
-    streams.pumps[1] = .{
-        .from = .{ .fd = master, .nonblocking = true },
-        .to = outputEnd(1),
-        .buffer = &buffers[1],
-    };
-    if (!interactive) return streams;
-    streams.pumps[0] = .{
-        .from = .{ .fd = 0 },
-        .to = .{ .fd = master, .nonblocking = true },
-        .buffer = &buffers[0],
-        .farewell = .end_of_transmission,
-    };
-    return streams;
-}
-
-/// The streams of a terminal that nobody is at: what is written there is read and forgotten.
-pub fn unheardTerminal(master: sys.Fd) report.Error!Streams {
-    const doing = "prepare the container's terminal";
-    try report.check(sys.setNonBlocking(master), doing, .{});
-    const nowhere = sys.openat(sys.cwd, "/dev/null", .{ .ACCMODE = .WRONLY }, 0);
-    var streams: Streams = .{};
-    streams.pumps[1] = .{
-        .from = .{ .fd = master, .nonblocking = true },
-        .to = .{
-            .fd = try report.check(nowhere, doing, .{}),
-            .owned = true,
-            .nonblocking = true,
-        },
-        .buffer = &buffers[1],
-    };
-    return streams;
-}
-
-/// hb's own descriptor as the end of a pump. A terminal stopped by ^S would make a write wait, and
-/// with it all signals: it is opened once more, for an open file description of our own.
-fn outputEnd(fd: sys.Fd) pump.End {
-    const stat = switch (sys.fstat(fd)) {
-        .ok => |stat| stat,
-        .err => return .{ .fd = fd },
-    };
-    // Writes to a file do not wait for a reader.
-    if (stat.kind() == linux.S.IFREG) return .{ .fd = fd, .nonblocking = true };
-    if (stat.kind() != linux.S.IFCHR) return .{ .fd = fd };
-    var path: [32:0]u8 = @splat(0);
-    // proven: a descriptor has ten digits at most.
-    _ = std.fmt.bufPrint(&path, "/proc/self/fd/{d}", .{fd}) catch unreachable;
-    const flags: linux.O = .{ .ACCMODE = .WRONLY, .NONBLOCK = true, .NOCTTY = true };
-    return switch (sys.openat(sys.cwd, &path, flags, 0)) {
-        .ok => |own| .{ .fd = own, .owned = true, .nonblocking = true },
-        // Another user's terminal (su): then in small pieces, when it says that it is ready.
-        .err => .{ .fd = fd },
-    };
 }
 
 fn kindOf(fd: sys.Fd) Kind {

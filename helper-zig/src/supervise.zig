@@ -12,6 +12,7 @@ const plan = @import("plan.zig");
 const poll = @import("poll.zig");
 const clock = @import("clock.zig");
 const stdio = @import("stdio.zig");
+const Fanout = @import("fanout.zig").Fanout;
 const terminal = @import("terminal.zig");
 const pasta = @import("pasta.zig");
 const control = @import("control.zig");
@@ -21,6 +22,7 @@ const state = @import("state.zig");
 const incoming = @import("incoming.zig");
 const Cgroup = @import("cgroup.zig").Cgroup;
 const Events = @import("events.zig").Events;
+const Checker = @import("health.zig").Checker;
 const Ending = @import("ending.zig").Ending;
 
 const kill_number = signals.number(.KILL);
@@ -46,6 +48,8 @@ pub const Supervisor = struct {
     events: Events,
     cgroup: Cgroup,
     control: control.Server = .{},
+    /// Asks whether the payload is well.
+    health: ?Checker = null,
     back_off: restart.BackOff = .{},
     /// Somebody has asked for the end: it is not started again.
     stopped: bool = false,
@@ -83,6 +87,12 @@ pub const Supervisor = struct {
         };
     }
 
+    /// What the payload writes is taken down in the container's directory, where that is wanted.
+    pub fn keepLog(self: *Supervisor, dir: sys.Fd) void {
+        const it = self.streams.fanout orelse return;
+        if (self.life.log) |limits| it.log = .open(dir, limits);
+    }
+
     /// Follows the payload to its end, and tells it.
     pub fn run(self: *Supervisor) report.Error!Outcome {
         defer self.raw.leave();
@@ -90,6 +100,7 @@ pub const Supervisor = struct {
         const ended = while (true) {
             if (try self.turn()) |ended| break ended;
         };
+        if (self.health) |*it| it.end();
         if (self.pasta) |*it| it.kill(); // waited for when all else is done
         try self.drain();
         const status = if (self.killed_by) |signal| 128 +| signal else ended.status();
@@ -104,36 +115,23 @@ pub const Supervisor = struct {
         const ended = set.add(self.pidfd, POLL.IN);
         const signalled = set.add(self.signal_fd, POLL.IN);
         const heard = set.add(if (self.started) -1 else self.peer.fd, POLL.IN);
-        const pumped = self.addPumps(&set);
+        self.streams.interest(&set);
         const followed = if (self.pasta) |*it| set.addAll(&it.interest()) else 0;
         self.control.interest(&set);
         self.ending.interest(&set);
+        if (self.health) |*it| it.interest(&set);
         try set.wait();
 
         if (set.ready(heard) != 0) try self.hear();
-        for (&self.streams.pumps, pumped) |*maybe, slot| {
-            if (set.ready(slot) != 0) if (maybe.*) |*pump| pump.step();
-        }
+        self.streams.step(&set);
+        incoming.takeFollowers(self);
         if (self.pasta) |*it| try self.follow(it, set.span(followed, pasta.Pasta.fds));
         while (self.control.next(&set)) |asked| self.obey(asked);
         if (set.ready(signalled) != 0) incoming.take(self);
         self.keepTime();
+        if (self.health) |*it| self.examine(it, &set);
         if (set.ready(ended) == 0) return null;
         return try report.check(sys.wait(self.pidfd), "wait for the container", .{});
-    }
-
-    fn addPumps(self: *Supervisor, set: *poll.Set) [3]poll.Slot {
-        var slots: [3]poll.Slot = undefined;
-        for (&self.streams.pumps, &slots, 0..) |*maybe, *slot, i| {
-            var interest: linux.pollfd = .{ .fd = -1, .events = 0, .revents = 0 };
-            // Input is not taken before there is somebody to read it.
-            const has_reader = i > 0 or self.started;
-            if (maybe.*) |*pump| if (has_reader and !pump.isDone()) {
-                interest = pump.interest();
-            };
-            slot.* = set.addAll(&.{interest});
-        }
-        return slots;
     }
 
     /// The network is there, and the container may begin; or it is gone, and the container goes on.
@@ -186,10 +184,7 @@ pub const Supervisor = struct {
                 self.master = along.fds[0];
                 // Kept: with it open, a moment without any reader is no hang-up.
                 self.slave = along.fds[1];
-                self.streams = if (self.caller.is_detached)
-                    try stdio.unheardTerminal(self.master)
-                else
-                    try stdio.throughTerminal(self.interactive, self.master);
+                try self.streams.useTerminal(self.master);
             },
         }
     }
@@ -199,11 +194,27 @@ pub const Supervisor = struct {
         self.started_at = clock.now();
         // Not before: messages of a failed start should not meet a raw terminal.
         if (self.master >= 0 and self.interactive and !self.caller.is_detached) self.raw.enter();
+        if (self.health) |*it| {
+            it.begin(self.pid);
+            self.record.state.hb.health = it.known();
+        }
         // First the word somebody waits for, then what others may read.
         self.record.started(self.pid);
         self.caller.tellStarted();
+        self.streams.start();
         self.events.append("start", .{});
         if (self.life.timeoutMs) |ms| self.ending.limit.start(ms);
+    }
+
+    /// Goes on with the health check; a result is for everybody.
+    fn examine(self: *Supervisor, checker: *Checker, set: *const poll.Set) void {
+        const before = checker.status;
+        if (!checker.step(set)) return;
+        self.record.state.hb.health = checker.known();
+        self.record.write();
+        if (checker.status != before) switch (checker.status) {
+            inline else => |word| self.events.append("health_status: " ++ @tagName(word), .{}),
+        };
     }
 
     /// What somebody asks for by the control socket.
@@ -225,8 +236,18 @@ pub const Supervisor = struct {
                 self.policy = policy;
                 asked.done();
             },
-            .attach => asked.refuse("this container's streams cannot be attached to"),
+            .attach => |wanted| self.admit(asked, wanted),
         }
+    }
+
+    /// Somebody wants to follow the payload's streams.
+    fn admit(self: *Supervisor, asked: control.Asked, wanted: control.Request.Attach) void {
+        const it = self.streams.fanout orelse
+            return asked.refuse("the container runs in the foreground, where its streams are");
+        if (self.pidfd < 0) return asked.refuse("the container is between two runs; try again");
+        if (!it.hasRoom()) return asked.refuse("too many others follow this container");
+        self.events.append("attach", .{});
+        it.join(asked.take(), .{ .input = wanted.input, .output = wanted.output });
     }
 
     /// Somebody wants the container to end, and not to start again.
@@ -267,27 +288,15 @@ pub const Supervisor = struct {
         _ = sys.signalPidfd(self.pidfd, signal);
     }
 
-    /// After the end: what the container wrote and nobody has read yet. Its writers are all gone
-    /// (the end of pid 1 is the end of its namespace), so what is there is all there is.
+    /// After the end: what the container wrote and nobody has read yet.
     fn drain(self: *Supervisor) report.Error!void {
-        if (self.streams.pumps[0]) |*input| input.close();
-        self.streams.pumps[0] = null;
-        while (true) {
+        while (self.streams.drain()) {
             var set: poll.Set = .{};
             const signalled = set.add(self.signal_fd, POLL.IN);
-            var slots: [2]?poll.Slot = .{ null, null };
-            for (self.streams.pumps[1..], &slots) |*maybe, *slot| {
-                const pump = if (maybe.*) |*pump| pump else continue;
-                if (pump.begin == pump.end and !pump.fill()) continue;
-                slot.* = set.addAll(&.{pump.interest()});
-            }
-            if (slots[0] == null and slots[1] == null) return;
+            self.streams.interest(&set);
             try set.wait();
             if (set.ready(signalled) != 0 and self.isToldToEnd()) return;
-            for (self.streams.pumps[1..], slots) |*maybe, slot| {
-                const is_ready = if (slot) |it| set.ready(it) != 0 else false;
-                if (is_ready) if (maybe.*) |*pump| pump.flush();
-            }
+            self.streams.step(&set);
         }
     }
 
@@ -317,6 +326,7 @@ pub const Supervisor = struct {
         hb.restarting = self.startsAgain(outcome);
         // A container that goes away now has nobody to read it.
         if (self.events.container.keep or hb.restarting) self.record.ended(outcome.status);
+        self.dismiss(outcome.status);
         if (outcome.failed) return;
         if (hb.oomKilled) self.events.append("oom", .{});
         self.events.append("die", .{ .exitCode = .{ .value = outcome.status } });
@@ -324,6 +334,18 @@ pub const Supervisor = struct {
         if (hb.restarting) self.control.tellEnd(outcome.status);
         const is_news = self.ending.cause == .timeout_ms or self.ending.cause == .memory;
         if (is_news and !self.caller.is_detached) report.notice("{s}", .{hb.reason.?});
+    }
+
+    /// Tells those who follow the streams: at once where that was one run of several, else when all
+    /// is over, as those who wait for that.
+    fn dismiss(self: *Supervisor, status: u8) void {
+        const it = self.streams.fanout orelse return;
+        while (it.leave()) |fd| {
+            if (self.record.state.hb.restarting or !self.control.adopt(fd)) {
+                _ = sys.send(fd, &.{ 'x', status });
+                sys.close(fd);
+            }
+        }
     }
 
     fn startsAgain(self: *const Supervisor, outcome: Outcome) bool {

@@ -2,6 +2,7 @@
 //!
 //! ```
 //!   parent                          child
+//!     | <--- device_made (+ 1 fd) --- |   behind pasta: its device can be asked for
 //!     | ------- ids_mapped ---------> |   it may become root of its namespace
 //!     | <---- terminal (+ 2 fds) ---- |   with `-t`: the pty's master and slave
 //!     | ------ network_ready -------> |   where hb makes the network: it may become the payload
@@ -17,6 +18,7 @@ const sys = @import("sys.zig");
 const report = @import("report.zig");
 
 pub const Message = enum(u8) {
+    device_made = 'd',
     ids_mapped = 'm',
     network_ready = 'n',
     terminal = 't',

@@ -22,7 +22,8 @@ const request = struct {
     const get_peer = 0x5441;
 };
 
-const Size = extern struct { rows: u16, columns: u16, width: u16, height: u16 };
+/// struct winsize; width and height are pixels, which nobody fills in.
+pub const Size = extern struct { rows: u16, columns: u16, width: u16 = 0, height: u16 = 0 };
 
 // -- inside --
 
@@ -104,13 +105,21 @@ pub fn takeForeground() void {
 
 /// Copies the size of hb's terminal, whichever of its streams is one, to the pty `fd`.
 pub fn copySize(fd: sys.Fd) void {
+    if (sizeHere()) |size| setSize(fd, size);
+}
+
+/// The size of hb's terminal, whichever of its streams is one.
+pub fn sizeHere() ?Size {
     var size: Size = undefined;
     for (0..3) |number| {
-        if (sys.ioctl(@intCast(number), request.get_size, @intFromPtr(&size)) != .ok) continue;
-        // A pty takes any size.
-        _ = sys.ioctl(fd, request.set_size, @intFromPtr(&size));
-        return;
+        if (sys.ioctl(@intCast(number), request.get_size, @intFromPtr(&size)) == .ok) return size;
     }
+    return null;
+}
+
+pub fn setSize(fd: sys.Fd, size: Size) void {
+    // A pty takes any size.
+    _ = sys.ioctl(fd, request.set_size, @intFromPtr(&size));
 }
 
 /// struct termios of asm-generic/termbits.h.

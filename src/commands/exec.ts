@@ -25,12 +25,15 @@ export async function exec(options: ExecOptions): Promise<number> {
 function select(text: string) {
   try {
     const known = findContainer(currentStore(), text);
-    const running = requireRunning(known, `exec in ${text}`);
-    if (readState(known).status === "paused") {
+    const { status, pid, supervisor } = readState(known);
+    if (status === "paused") {
       throw new HbError(`Cannot exec in ${text}: the container is paused`, {
         hint: `unpause the container before exec: hb unpause ${text}`,
       });
     }
+    // That the two belong together is for the helper to see, when it holds them.
+    const isRunning = status === "running" && pid !== undefined && supervisor !== undefined;
+    const running = isRunning ? { pid, supervisor } : requireRunning(known, `exec in ${text}`);
     return { plan: readPlan(known), running };
   } catch (error) {
     if (!(error instanceof HbError)) throw error;

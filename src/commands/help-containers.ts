@@ -1,6 +1,7 @@
 /** The help texts of the commands about containers. */
 
 import { fileTexts } from "./help-files.ts";
+import { lifecycleTexts } from "./help-lifecycle.ts";
 
 const exec = `hb exec [FLAGS] CONTAINER COMMAND [ARGUMENT...]
 
@@ -78,6 +79,45 @@ Prints what happens to containers, as it happens.
       --until TIME              not longer than that
 `;
 
+const logs = `hb logs [FLAGS] CONTAINER
+
+  hb logs -f web
+  hb logs --tail 100 -t web
+  hb logs --since 10m web 2>errors.txt
+
+Prints what a container has written: its output to standard output, its errors to standard error.
+A container that was detached (-d) or outlives its run has a log; others write to where they run.
+
+      --details                 taken, and means nothing: lines have no attributes here
+  -f, --follow                  go on until the container has ended for good
+  -n, --tail NUMBER             only the last lines; all of them unless said otherwise
+      --since TIME              a date, a time such as 2026-11-22T10:00:00Z, seconds since 1970, or
+                                how long ago: 10m, 1h30m
+      --until TIME              the same
+  -t, --timestamps              when each line was written, in UTC
+
+The log is in lines of CRI's form, in the container's directory. It grows without bounds unless the
+run was given some: see 'hb help run'.
+`;
+
+const attach = `hb attach [FLAGS] CONTAINER
+
+  hb attach shell
+  hb attach --no-stdin web
+
+Shows what a running container writes from now on and passes on what is typed, where it was started
+with -i. With -t, ctrl-p ctrl-q leaves it running. Several may attach at once; one that reads
+nothing for two seconds is let go, so that it does not hold up the container.
+
+      --detach-keys KEYS        what leaves it running, instead of ctrl-p,ctrl-q: characters and
+                                ctrl-LETTER with commas between them, "" for none
+      --no-stdin                only show
+      --sig-proxy               pass on signals, as Ctrl-C; with =false they end hb alone. The
+                                default is to pass them on, but not with -t, where keys do that
+
+Exit status: the container's own; 0 when it was left running, 137 when its supervisor was killed.
+`;
+
 const pause = `hb pause CONTAINER...
 
   hb pause db
@@ -128,91 +168,14 @@ without one from their processes. '--' is what cannot be known.
 
 /** By command. */
 export const containerTexts: Readonly<Record<string, string>> = {
-  create: `hb create [FLAGS] IMAGE [COMMAND [ARGUMENT...]]
-
-  id=$(hb create -p 8080:80 nginx)
-  hb create --name job -v .:/src alpine make -C /src && hb start -a job
-
-Makes a container and prints its id; 'hb start' runs it. All that can be wrong with its flags is
-said now. Variables, files and relative paths are taken from here and now.
-
-Takes run's flags, but for those about who looks on: --attach, --detach, --detach-keys and
---sig-proxy. With --rm the container goes when its first run ends.
-`,
-  start: `hb start [FLAGS] CONTAINER...
-
-  hb start db
-  hb start -ai job
-
-Runs containers that were made or have ended, with the files they have. What they were made with
-counts; addresses and random ports are dealt out anew.
-
-  -a, --attach                  follow what it writes, and end with its exit status
-  -i, --interactive             pass standard input on
-      --detach-keys KEYS        ctrl-p,ctrl-q unless said otherwise
-      --sig-proxy=false         do not pass signals on
-`,
-  restart: `hb restart [FLAGS] CONTAINER...
-
-  hb restart web
-
-Stops containers, if they run, and starts them.
-
-  -s, --signal SIGNAL           instead of the container's own stop signal
-  -t, --time SECONDS            until SIGKILL; -1 for never, the container's own otherwise
-`,
-  stop: `hb stop [FLAGS] CONTAINER...
-
-  hb stop db
-  hb stop -t 60 db web
-
-Asks containers to end and waits for it; those that do not are killed in the end.
-
-  -s, --signal SIGNAL           instead of the container's own stop signal
-  -t, --time SECONDS            until SIGKILL; -1 for never, the container's own otherwise
-`,
-  kill: `hb kill [FLAGS] CONTAINER...
-
-  hb kill db
-  hb kill -s HUP web
-
-  -s, --signal SIGNAL           KILL unless said otherwise
-`,
+  ...lifecycleTexts,
   pause,
   unpause,
-  wait: `hb wait [FLAGS] CONTAINER...
-
-  hb wait job
-  hb wait --condition healthy db && hb exec db psql -c 'select 1'
-
-Waits until containers have ended and prints their exit codes.
-
-      --condition CONDITION     not-running (the default), next-exit, exited, removed, running or
-                                healthy; fails at once when that can no longer come true
-`,
-  rm: `hb rm [FLAGS] CONTAINER...
-
-  hb rm job
-  hb rm -f $(hb ps -aq)
-
-Removes containers with their files, logs and names.
-
-  -f, --force                   kill what runs; a container that is not there is no error
-  -t, --time SECONDS            with --force: time to end by itself; 0 unless said otherwise
-  -a, --all                     every container
-  -v, --volumes                 taken for docker's sake: scratch directories always go
-`,
-  rename: `hb rename CONTAINER NAME
-
-  hb rename clever_otter web
-`,
   update,
   ps,
-  logs: `hb logs
-`,
+  logs,
   exec,
-  attach: `hb attach
-`,
+  attach,
   top,
   stats,
   port,

@@ -10,7 +10,8 @@ import {
   type NetworkConfig,
   removeNetwork,
 } from "../network/config.ts";
-import { type Lease, Leases, networksWithState, sweepDeadLeases } from "../network/leases.ts";
+import { type Lease, Leases, sweepDeadLeases } from "../network/leases.ts";
+import { networksWithState } from "../network/runtime.ts";
 import type { NetworkOptions } from "../options.ts";
 import { type Column, formatDocuments, formatListing } from "../output/listing.ts";
 import { formatTime, printNotice, printResult } from "../output.ts";

@@ -2,6 +2,8 @@
 
 import { UsageError } from "../errors.ts";
 import type { LifeFlags } from "../options/containers.ts";
+import { chooseHealth, type ImageHealth } from "./health.ts";
+import { chooseLog } from "./log.ts";
 import type { Detach, Life, Restart } from "./plan.ts";
 import { parseSignal, signalNumber } from "./signals.ts";
 
@@ -28,19 +30,23 @@ export interface LifeWishes {
 /** The life `flags` ask for. */
 export function chooseLife(
   flags: LifeFlags & { readonly stopSignal?: string },
-  image: { readonly StopSignal?: string },
-  { detach, events }: LifeWishes,
+  image: ImageHealth & { readonly StopSignal?: string },
+  { detach, keep, events }: LifeWishes,
 ): Life {
   const imageSignal = image.StopSignal === "" ? undefined : image.StopSignal;
   const signal = parseSignal(flags.stopSignal ?? imageSignal ?? "TERM", "--stop-signal");
   const timeout = parseSeconds(flags.timeout, "--timeout");
   const restart = parseRestart(flags.restart);
+  const health = chooseHealth(flags, image);
+  const log = chooseLog(flags, keep || detach !== undefined);
   return {
     ...(detach === undefined ? {} : { detach }),
     stopSignal: signalNumber(signal),
     stopTimeoutMs: stopTimeoutMs(parseSeconds(flags.stopTimeout, "--stop-timeout")),
     ...(timeout === undefined || timeout <= 0 ? {} : { timeoutMs: timeout * 1000 }),
     ...(restart === undefined ? {} : { restart }),
+    ...(health === undefined ? {} : { health }),
+    ...(log === undefined ? {} : { log }),
     events,
   };
 }

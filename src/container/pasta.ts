@@ -20,6 +20,9 @@ import type { PortRequest } from "./ports.ts";
 const subnet4 = { prefix: "24", gateway: "10.0.2.2" } as const;
 const subnet6 = { own: "fd8e:c4a1:7b09::100", gateway: "fe80::1" } as const;
 
+/** What a container's only way out is called. */
+const deviceName = "eth0";
+
 /** The network of a container behind pasta; random ports in `ports` have been chosen. */
 export function behindPasta(
   intent: Extract<NetworkIntent, { readonly mode: "pasta" }>,
@@ -39,9 +42,10 @@ export function behindPasta(
     hasDefaultRoute: (address4 ?? address6) !== undefined,
   });
   const hostAddress = address4 ?? address6;
+  const device = namesDevice(options) ? {} : { device: deviceName };
   return {
     mode: "pasta",
-    pasta: { path, args, publish: ports.map(({ written: _, ...publish }) => publish) },
+    pasta: { path, args, publish: ports.map(({ written: _, ...publish }) => publish), ...device },
     addresses: own.filter((address) => args.includes(address)),
     ...(hostAddress === undefined ? {} : { hostAddress }),
   };
@@ -73,14 +77,24 @@ export interface PastaRequest {
   readonly own: readonly string[];
 }
 
+/** Whether the user's options name the device inside, or may: pasta takes `-Iname` as well. */
+function namesDevice(options: readonly string[]): boolean {
+  return setBy(options)("-I", "--ns-ifname") || options.some((word) => word.startsWith("-I"));
+}
+
+/** Which options are set, whatever to. */
+function setBy(options: readonly string[]): (...spellings: string[]) => boolean {
+  const names = new Set(options.map((word) => word.replace(/=.*/s, "")));
+  return (...spellings) => spellings.some((spelling) => names.has(spelling));
+}
+
 /** pasta's arguments, but for those about the process itself, which are the supervisor's. */
 export function pastaArgs(request: PastaRequest): readonly string[] {
   const { options } = request;
-  const names = new Set(options.map((word) => word.replace(/=.*/s, "")));
-  const sets = (...spellings: string[]) => spellings.some((spelling) => names.has(spelling));
+  const sets = setBy(options);
   const args = ["--config-net"];
   // Its own choice is the host's name for it, which may be lo.
-  if (!sets("-I", "--ns-ifname")) args.push("--ns-ifname", "eth0");
+  if (!namesDevice(options)) args.push("--ns-ifname", deviceName);
   // podman's word for its opposite, which older versions of pasta do not have.
   if (!sets("--no-map-gw", "--map-gw", "--map-host-loopback")) args.push("--no-map-gw");
   if (

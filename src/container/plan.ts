@@ -306,6 +306,8 @@ export interface Pasta {
   readonly args: readonly string[];
   /** What `args` forward, for whoever asks. */
   readonly publish: readonly Publish[];
+  /** The name `args` give its device, which the helper makes ready; absent: pasta's own affair. */
+  readonly device?: string;
 }
 
 /** A bridge of the host and one end of a veth pair on it, which is the container's eth0. */

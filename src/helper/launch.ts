@@ -33,16 +33,21 @@ export function launchDetached(plan: Plan, keep: readonly number[] = []): number
 
 function prepare(plan: Plan, keep: readonly number[]) {
   const planFd = writePlan(plan);
-  for (const fd of [planFd, ...keep]) keepAcrossExec(fd, true);
-  return { planFd, argv: ["hb-init", "run", "--plan-fd", String(planFd)] };
+  const fds = [planFd, ...keep];
+  for (const fd of fds) keepAcrossExec(fd, true);
+  return { planFd, argv: ["hb-init", "run", "--plan-fd", ...fds.map(String)] };
+}
+
+/** Becomes the helper, doing what `args` say. */
+export function becomeHelper(args: readonly string[]): never {
+  return startHelper((executable) => execve(executable, ["hb-init", ...args], []));
 }
 
 /** Becomes the stand-in of one more command in a container. */
 export function launchExec(plan: ExecPlan): never {
   const planFd = writePlan(plan);
   keepAcrossExec(planFd, true);
-  const argv = ["hb-init", "exec", "--plan-fd", String(planFd)];
-  return startHelper((executable) => execve(executable, argv, []));
+  return becomeHelper(["exec", "--plan-fd", String(planFd)]);
 }
 
 /** What became of a container that was not handed this process. */

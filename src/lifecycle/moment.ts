@@ -1,16 +1,7 @@
 /** Points in time as docker's `--since` and `--until` take them. Pure. */
 
+import { parseDuration } from "../container/duration.ts";
 import { UsageError } from "../errors.ts";
-
-const UNITS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
 
 /**
  * Milliseconds since 1970 for a date (`2026-11-22`, `2026-11-22T10:00:00`, with `Z` or an offset;
@@ -30,16 +21,4 @@ export function parseMoment(text: string, flag: string, now: number): number {
   throw new UsageError(`Cannot use ${flag} ${JSON.stringify(text)}`, {
     hint: "write a time such as 2026-11-22T10:00:00, seconds since 1970, or how long ago: 10m",
   });
-}
-
-/** Milliseconds in Go's notation (`1h30m`, `1.5s`, `-2m`), or undefined for anything else. */
-export function parseDuration(text: string): number | undefined {
-  const [, sign = "", parts = ""] =
-    /^([+-]?)((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/.exec(text) ?? [];
-  if (parts === "") return undefined;
-  const sum = [...parts.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)].reduce(
-    (total, [, number, unit = ""]) => total + Number(number) * (UNITS[unit] ?? 0),
-    0,
-  );
-  return sign === "-" ? -sum : sum;
 }

@@ -3,6 +3,7 @@
 import type { HostFacts } from "../container/facts.ts";
 import { hostFacts } from "../host/facts.ts";
 import { currentIdentity, helperMapFlags, type Identity } from "../host/identity.ts";
+import { networksWithState } from "../network/runtime.ts";
 import { printNotice } from "../output.ts";
 import { createStore, currentStore, type StorePaths } from "../store/layout.ts";
 import { sweep } from "../store/sweep.ts";
@@ -28,7 +29,8 @@ export async function openSite(): Promise<Site> {
 async function sweepAll(store: StorePaths, identity: Identity): Promise<void> {
   const failure = sweep(store, helperMapFlags(identity));
   if (failure !== undefined) printNotice(failure.message);
-  if (identity.uidMappings.length > 0) return; // bridges are root's
+  // Bridges are root's; where there is none, what looks after them is not even loaded.
+  if (identity.uidMappings.length > 0 || networksWithState().length === 0) return;
   const resisting = (await import("../network/leases.ts")).sweepDeadLeases();
   if (resisting !== undefined) printNotice(resisting.message);
 }

@@ -120,13 +120,18 @@ export function requireRunning(known: Known, doing: string): RunningContainer {
   });
 }
 
-/** The supervisor as it has told of itself, if it is there still; and whether a payload runs. */
+/**
+ * The supervisor as it has told of itself, if it is there still; and whether it has a payload. One
+ * that was killed has the lock for a moment longer than its memory.
+ */
 export function supervisorOf(
   known: Known,
 ): { readonly pid: number; readonly isRunning: boolean } | undefined {
   const file = isHeld(known.directory) ? readStateFile(known) : undefined;
-  if (file === undefined || file === "damaged" || !isHelper(file.hb.supervisor)) return undefined;
-  return { pid: file.hb.supervisor, isRunning: file.status === "running" };
+  if (file === undefined || file === "damaged") return undefined;
+  const { supervisor: pid } = file.hb;
+  if (isHelper(pid)) return { pid, isRunning: file.status === "running" };
+  return isDying(pid) ? { pid, isRunning: false } : undefined;
 }
 
 const lost = {
@@ -175,12 +180,21 @@ function isHelper(pid: number): boolean {
   return readProcess(pid, "cmdline")?.startsWith("hb-init\0") === true;
 }
 
-/** proc(5): the second word after the name, which may have spaces and parentheses of its own. */
+/** It has no arguments any more, and is not only waiting to be asked for its status (proc(5)). */
+function isDying(pid: number): boolean {
+  const [state] = wordsOf(pid);
+  return readProcess(pid, "cmdline") === "" && state !== undefined && !/[ZXx]/.test(state);
+}
+
 function parentOf(pid: number): number | undefined {
+  const [, parent] = wordsOf(pid);
+  return parent === undefined ? undefined : Number(parent);
+}
+
+/** What proc(5)'s stat has after the name, which may have spaces and parentheses of its own. */
+function wordsOf(pid: number): string[] {
   const stat = readProcess(pid, "stat");
-  return stat === undefined
-    ? undefined
-    : Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  return stat === undefined ? [] : stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 function readProcess(pid: number, name: string): string | undefined {

@@ -3,7 +3,7 @@
  *
  * Each container has a file in the network's directory, mounted as its /etc/hosts. Whoever joins
  * writes its line into everybody's: in place, because a mounted file cannot be replaced. A line of
- * a container that has ended goes when the next one comes, so before its address is given again.
+ * a container that has ended goes with its lease (hosts.zig), or when the next one comes.
  */
 
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";

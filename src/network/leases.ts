@@ -13,7 +13,6 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmSync,
   writeSync,
@@ -23,9 +22,8 @@ import { runHelper } from "../helper/binary.ts";
 import { LOCK_EX, tryFlock } from "../host/libc.ts";
 import { isIPv4 } from "../ip.ts";
 import { type DirectoryLock, waitNamedLock } from "../store/lock.ts";
+import { namesIn, networksDirectory, networksWithState } from "./runtime.ts";
 import { hostNumber, type Subnet, size } from "./subnet.ts";
-
-const RUNTIME = "/run/hb/networks";
 
 /** A lease somebody holds. */
 export interface Lease {
@@ -45,7 +43,7 @@ export interface OwnLease extends Lease {
 
 /** Where the state of the network `name` is. */
 export function statePath(name: string): string {
-  return `${RUNTIME}/${name}`;
+  return `${networksDirectory}/${name}`;
 }
 
 /** A network's leases, with nobody else at them. */
@@ -132,11 +130,6 @@ export function chooseAddress(
   return undefined;
 }
 
-/** Networks that something is left of, on this machine. */
-export function networksWithState(): readonly string[] {
-  return namesIn(RUNTIME);
-}
-
 /** Removes what containers left that did not end in peace: interfaces, rules, leases, bridges. */
 export function sweepNetworks(names: readonly string[]): void {
   if (names.length === 0) return;
@@ -184,14 +177,4 @@ function addressTaken(address: string, held: readonly Lease[]): HbError {
   return new HbError(`Cannot use --ip ${address}: ${who} has it`, {
     hint: "use another address, or leave --ip out",
   });
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "EACCES") return []; // none yet, or another user's
-    throw error;
-  }
 }

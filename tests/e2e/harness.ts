@@ -106,6 +106,11 @@ export class Box {
     return new Running([hbBinary, ...args], this.env(extra), this.folder);
   }
 
+  /** Starts any program on a terminal of its own. */
+  onTerminal(argv: readonly string[], size: TerminalSize): OnTerminal {
+    return new OnTerminal([...argv], this.env({ TERM: "xterm" }), size);
+  }
+
   /** The last tests of every file: nothing is left, and a clean takes all there is. */
   leavesNothingBehind(): void {
     test("nothing of these tests is left: no process, mount, container or temporary file", () => {
@@ -182,6 +187,57 @@ export class Running {
       });
     }
     return { status, stdout: this.#text, stderr };
+  }
+}
+
+/** In characters. */
+export interface TerminalSize {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** A program on a pseudo-terminal of its own; what it printed can be waited for. */
+export class OnTerminal {
+  readonly #decoder = new TextDecoder();
+  readonly #child;
+  #text = "";
+  #wake: () => void = () => undefined;
+
+  constructor(argv: string[], env: Record<string, string>, size: TerminalSize) {
+    const data = (_: unknown, bytes: Uint8Array) => {
+      this.#text += this.#decoder.decode(bytes, { stream: true });
+      this.#wake();
+    };
+    this.#child = Bun.spawn(argv, { env, terminal: { ...size, data } });
+    void this.#child.exited.then(() => this.#wake());
+  }
+
+  /** What was printed so far. */
+  get text(): string {
+    return this.#text;
+  }
+
+  async until(text: string): Promise<void> {
+    while (!this.#text.includes(text)) {
+      if (this.#child.exitCode !== null) throw new Error(`ended before "${text}": ${this.#text}`);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  type(text: string): void {
+    this.#child.terminal?.write(text);
+  }
+
+  resize(cols: number, rows: number): void {
+    this.#child.terminal?.resize(cols, rows);
+  }
+
+  async end(): Promise<{ readonly status: number; readonly text: string }> {
+    const status = await this.#child.exited;
+    this.#child.terminal?.close();
+    return { status, text: this.#text.replaceAll("\r\n", "\n") };
   }
 }
 

@@ -185,16 +185,19 @@ describe("hb network", () => {
     );
   });
 
-  rootTest("tells those who were there first of those who come later", async () => {
+  rootTest("tells those who were there first of who comes later, and of who has left", async () => {
     await box.hb(["network", "create", "back"]);
-    const script = "echo ready; read go; timeout 5 wget -qO- http://late";
+    const ask = "timeout 5 wget -qO- http://late";
+    const script = `echo ready; read go; ${ask}; read go; grep late /etc/hosts || echo left`;
     const first = box.start(["run", "-qi", "--network", "back", busybox, "sh", "-c", script]);
     await first.until("ready");
     const late = await startServer(box, ["--network", "back", "--name", "late"], { name: "late" });
     first.stdin.write("go\n");
-    await first.stdin.end();
-    expect((await first.end()).stdout).toContain("late");
+    await first.until("late");
     await endServer(late);
+    first.stdin.write("go\n");
+    await first.stdin.end();
+    expect((await first.end()).stdout).toBe("ready\nlate\nleft\n");
     expect(await box.hb(["network", "prune"])).toMatchObject({ stdout: "back\n" });
   });
 
@@ -282,9 +285,10 @@ describe("after kill -9", () => {
     expect(await isOpen("127.0.0.1", port)).toBe(false);
   });
 
-  rootlessTest("of pasta the container goes on, with one notice", async () => {
+  rootlessTest("of pasta the container goes on without a way out", async () => {
     const both = ["bash", "-c", 'exec "$0" "$@" 2>&1'];
-    const args = ["run", "-qi", busybox, "sh", "-c", "echo ready; cat; echo on"];
+    const script = "echo ready; cat; ip route | grep . || echo on";
+    const args = ["run", "-qi", busybox, "sh", "-c", script];
     const server = new Running([...both, hbBinary, ...args], box.env(), box.folder);
     await server.until("ready");
     const children = await Bun.file(`/proc/${server.pid}/task/${server.pid}/children`).text();

@@ -102,7 +102,19 @@ describe("--network container:", () => {
     await endServer(server);
     expect(
       await box.failure(125, ["run", "-q", "--network", `container:${id}`, busybox, "true"]),
-    ).toMatch(/no such container|not running/);
+    ).toMatch(/No such container|not running/);
+  });
+
+  test("has no way out when that one has ended, and goes on", async () => {
+    const server = await startServer(box, ["--name", "web"]);
+    const script = "echo ready; read go; ip route | grep . || echo alone";
+    const joined = ["--network", "container:web", busybox, "sh", "-c", script];
+    const other = box.start(["run", "-qi", ...joined]);
+    await other.until("ready");
+    await endServer(server);
+    other.stdin.write("go\n");
+    await other.stdin.end();
+    expect(await other.end()).toMatchObject({ status: 0, stdout: "ready\nalone\n" });
   });
 
   test("its files, owners and users are those of any other container", async () => {
@@ -170,8 +182,8 @@ describe("a pasta that fails", () => {
 
 test("--network pasta:OPTIONS are pasta's own", async () => {
   const flags = ["--network", "pasta:--mtu,1400,-I,tap7"];
-  const mtu = await box.output(...flags, busybox, "cat", "/sys/class/net/tap7/mtu");
-  expect(mtu).toBe("1400");
+  const look = "cd /sys/class/net; echo *; cat tap7/mtu";
+  expect(await box.output(...flags, busybox, "sh", "-c", look)).toBe("lo tap7\n1400");
 });
 
 box.leavesNothingBehind();

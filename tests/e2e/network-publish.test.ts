@@ -167,7 +167,7 @@ describe("what cannot be published is one line, and nothing starts", () => {
     [["-p", "8080:80", "--network", "none"], "--network none"],
     [["-P", "--network", "none"], "--publish-all"],
     [["-p", "8080:80", "--network", "container:x"], "--network container:x"],
-    [["--network", "container:absent"], "no such container"],
+    [["--network", "container:absent"], "No such container"],
     [["--network", "a b"], "pasta[:OPTIONS]"],
   ])("%j", async (flags, message) => {
     expect(await failure(...flags)).toContain(message);

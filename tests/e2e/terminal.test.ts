@@ -5,65 +5,20 @@ import { Box, busybox, hbBinary } from "./harness.ts";
 
 const box = new Box();
 
-/** A program on a pseudo-terminal of its own; what it printed can be waited for. */
-class OnTerminal {
-  readonly #decoder = new TextDecoder();
-  readonly #child;
-  #text = "";
-  #wake: () => void = () => undefined;
-
-  constructor(argv: string[], size: { readonly cols: number; readonly rows: number }) {
-    const data = (_: unknown, bytes: Uint8Array) => {
-      this.#text += this.#decoder.decode(bytes, { stream: true });
-      this.#wake();
-    };
-    this.#child = Bun.spawn(argv, { env: box.env({ TERM: "xterm" }), terminal: { ...size, data } });
-    void this.#child.exited.then(() => this.#wake());
-  }
-
-  /** What was printed so far. */
-  get text(): string {
-    return this.#text;
-  }
-
-  async until(text: string): Promise<void> {
-    while (!this.#text.includes(text)) {
-      if (this.#child.exitCode !== null) throw new Error(`ended before "${text}": ${this.#text}`);
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-
-  type(text: string): void {
-    this.#child.terminal?.write(text);
-  }
-
-  resize(cols: number, rows: number): void {
-    this.#child.terminal?.resize(cols, rows);
-  }
-
-  async end(): Promise<{ readonly status: number; readonly text: string }> {
-    const status = await this.#child.exited;
-    this.#child.terminal?.close();
-    return { status, text: this.#text.replaceAll("\r\n", "\n") };
-  }
-}
-
 const size = { cols: 91, rows: 33 };
 
 describe("-it", () => {
   test("gives a terminal of the caller's size", async () => {
     await box.hb(["pull", "-q", busybox]);
     const argv = [hbBinary, "run", "-it", busybox, "sh", "-c", "tty; stty size; echo end"];
-    const terminal = new OnTerminal(argv, size);
+    const terminal = box.onTerminal(argv, size);
     await terminal.until("end");
     expect(await terminal.end()).toEqual({ status: 0, text: "/dev/pts/0\n33 91\nend\n" });
   });
 
   test("follows the size", async () => {
     const script = "trap 'stty size; exit 5' WINCH; sleep 1000 & echo ready; wait";
-    const terminal = new OnTerminal([hbBinary, "run", "-it", busybox, "sh", "-c", script], size);
+    const terminal = box.onTerminal([hbBinary, "run", "-it", busybox, "sh", "-c", script], size);
     await terminal.until("ready");
     terminal.resize(120, 40);
     await terminal.until("40 120");
@@ -72,7 +27,7 @@ describe("-it", () => {
 
   test("Ctrl-C goes to the foreground program, not to hb (H-14)", async () => {
     const script = "trap 'echo interrupted; exit 3' INT; sleep 1000 & echo ready; wait";
-    const terminal = new OnTerminal([hbBinary, "run", "-it", busybox, "sh", "-c", script], size);
+    const terminal = box.onTerminal([hbBinary, "run", "-it", busybox, "sh", "-c", script], size);
     await terminal.until("ready");
     terminal.type("\x03");
     await terminal.until("interrupted");
@@ -80,7 +35,7 @@ describe("-it", () => {
   });
 
   test("an interactive shell has job control (H-14)", async () => {
-    const terminal = new OnTerminal([hbBinary, "run", "-it", busybox, "sh"], size);
+    const terminal = box.onTerminal([hbBinary, "run", "-it", busybox, "sh"], size);
     await terminal.until("# ");
     terminal.type("echo a$((20+3))b; exit 4\r");
     await terminal.until("a23b");
@@ -98,7 +53,7 @@ describe("-it", () => {
       .map((word) => `'${word}'`)
       .join(" ");
     const shell = `a=$(stty -g); ${words}; s=$?; test "$a" = "$(stty -g)" && echo same $s`;
-    const terminal = new OnTerminal(["sh", "-c", shell], size);
+    const terminal = box.onTerminal(["sh", "-c", shell], size);
     await terminal.until("same");
     expect((await terminal.end()).text).toEndWith(`same ${status}\n`);
   });
@@ -110,7 +65,7 @@ describe("-it", () => {
       `a=$(stty -g); sh -c 'echo pid $$; exec "$@"' sh ${words}; s=$?`,
       'test "$a" = "$(stty -g)" && echo same $s',
     ].join("\n");
-    const terminal = new OnTerminal(["sh", "-c", shell], size);
+    const terminal = box.onTerminal(["sh", "-c", shell], size);
     await terminal.until("ready");
     const pid = /pid (\d+)/.exec(terminal.text)?.[1];
     process.kill(Number(pid), "SIGTERM");
