@@ -15,9 +15,19 @@ import { isHeld } from "../store/lock.ts";
 /** A cgroup this old is in use, or its maker is gone. */
 const STALE_MS = 60_000;
 
-/** The name of a container's cgroup: each store knows its own. */
-export function leafName({ id, directory }: Pick<ContainerDirectory, "id" | "directory">): string {
-  return `${id}-${storeName(dirname(dirname(directory)))}`;
+/** A container by its directory. */
+type Named = Pick<ContainerDirectory, "id" | "directory">;
+
+/**
+ * The name of a container's cgroup. Each store knows its own, and each start makes another: the
+ * guard of the run before may still be about to remove that one's.
+ */
+export function leafName(container: Named): string {
+  return `${leafPrefix(container)}${process.pid}`;
+}
+
+function leafPrefix({ id, directory }: Named): string {
+  return `${id}-${storeName(dirname(dirname(directory)))}-`;
 }
 
 /** Removes a cgroup without processes; what is gone already is no failure. */
@@ -34,16 +44,19 @@ export function removeCgroup(cgroup: Pick<Cgroup, "directories"> | undefined): v
 }
 
 /** Removes what a container that is no more may have left. */
-export function removeCgroupOf(container: Pick<ContainerDirectory, "id" | "directory">): void {
-  const name = leafName(container);
-  removeCgroup({ directories: parents().map((parent) => `${parent}/${name}`) });
+export function removeCgroupOf(container: Named): void {
+  const prefix = leafPrefix(container);
+  for (const parent of parents()) {
+    const names = namesIn(parent).filter((name) => name.startsWith(prefix));
+    removeCgroup({ directories: names.map((name) => `${parent}/${name}`) });
+  }
 }
 
 /** Removes what containers of the store in `root` left that nobody remembers. */
 export function sweepCgroups(root: string): void {
   for (const parent of parents()) {
-    for (const name of existsSync(parent) ? readdirSync(parent) : []) {
-      const [, id = "", store] = /^([0-9a-f]{64})-(\w+)$/.exec(name) ?? [];
+    for (const name of namesIn(parent)) {
+      const [, id = "", store] = /^([0-9a-f]{64})-(\w+)-\d+$/.exec(name) ?? [];
       if (store !== storeName(root) || isHeld(`${root}/containers/${id}`)) continue;
       const stat = statSync(`${parent}/${name}`, { throwIfNoEntry: false });
       const isStale = stat !== undefined && Date.now() - stat.ctimeMs > STALE_MS;
@@ -58,6 +71,10 @@ function parents(): readonly string[] {
   const mounts = cgroupMounts();
   if (mounts.version === undefined) return [];
   return [...new Set(Object.values(mounts.hierarchies))].map((mountPoint) => `${mountPoint}/hb`);
+}
+
+function namesIn(directory: string): readonly string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
 }
 
 function storeName(root: string): string {
