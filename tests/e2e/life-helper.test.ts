@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { Box, busybox, hbBinary } from "./harness.ts";
+import { Box, busybox, hbBinary, isRoot } from "./harness.ts";
 import { freePort } from "./network.ts";
 
 const box = new Box();
@@ -101,7 +101,10 @@ describe("the restart policy", () => {
   });
 
   test("keeps the address, and gets its ports back", async () => {
-    const flags = ["--restart", "on-failure:2", "-p", `${freePort()}:80`];
+    // A bridge of its own would go with its only container.
+    if (isRoot) await hb("network", "create", "again0");
+    const network = isRoot ? ["--network", "again0"] : [];
+    const flags = ["--restart", "on-failure:2", "-p", `${freePort()}:80`, ...network];
     const script = "ip -o addr | grep -v ' lo ' | grep inet | cut -d' ' -f2-8 >> /seen; exit 1";
     const id = await detached("placed", ...flags, busybox, "sh", "-c", script);
     await untilOver("placed");
@@ -111,6 +114,7 @@ describe("the restart policy", () => {
     expect(ipv4).toHaveLength(3);
     expect(new Set(ipv4).size).toBe(1);
     await hb("rm", "placed");
+    if (isRoot) await hb("network", "rm", "again0");
   });
 
   test("ends with its supervisor", async () => {
