@@ -226,7 +226,7 @@ test("everything that happens is told, of temporary ones as well", async () => {
   const from = readFileSync(file, "utf8").length;
   await hb("create", "--name", "told", ...lone, busybox, "false");
   await hb("start", "told");
-  await hb("wait", "told");
+  expect(await hb("wait", "told")).toBe("1");
   await hb("rename", "told", "again");
   await hb("rm", "again");
   await hb("run", ...lone, busybox, "true");
