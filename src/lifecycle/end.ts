@@ -7,7 +7,7 @@ import type { StopFlags } from "../options/containers.ts";
 import { takeTurn } from "../store/kept.ts";
 import type { StorePaths } from "../store/layout.ts";
 import { DirectoryLock, waitNamedLock } from "../store/lock.ts";
-import { releaseName } from "../store/names.ts";
+import { releaseNames } from "../store/names.ts";
 import { removeTrees } from "../store/remove.ts";
 import { ask } from "./control.ts";
 import { recordEvent } from "./events.ts";
@@ -89,7 +89,7 @@ function removeUnlessRunning(
   if (!(lock instanceof DirectoryLock)) return lock === "busy" ? "running" : "missing";
   const image = imageOf(known);
   removeTrees(store, [{ path: known.directory, lock }], mapFlags);
-  releaseName(store, known.name, known.id);
+  releaseNames(store, known.id);
   recordEvent(store, { action: "destroy", known, image });
   return "removed";
 }
