@@ -27,15 +27,19 @@ pub const Side = union(enum) {
     supervisor: Caller,
 };
 
-/// Makes the supervisor a process of its own.
-pub fn split(wanted: plan.Detach) report.Error!Side {
+/// Makes the supervisor a process of its own, which keeps `held` open.
+pub fn split(wanted: plan.Detach, held: []const sys.Fd) report.Error!Side {
     const doing = "detach";
     const pair = try report.check(sys.socketpair(), doing, .{});
     const sigchld: usize = signals.number(.CHLD);
     var none: sys.Fd = -1;
     const pid = try report.check(sys.clone(sigchld, &none), doing, .{});
     if (pid == 0) {
-        sys.close(pair[0]);
+        // Whatever else hb was given by its caller: somebody may wait for the end of a pipe.
+        var keep: [keep_max]sys.Fd = undefined;
+        @memcpy(keep[0..held.len], held);
+        keep[held.len] = pair[1];
+        try descriptors.closeAllBut(keep[0 .. held.len + 1]);
         // Away from the terminal, its ^C and its end; and from the directory hb was started in,
         // which somebody may want to unmount.
         _ = try report.check(sys.setsid(), doing, .{});
@@ -46,6 +50,8 @@ pub fn split(wanted: plan.Detach) report.Error!Side {
     try descriptors.closeAllBut(&.{pair[0]});
     return .{ .front = pair[0] };
 }
+
+const keep_max = 16;
 
 /// In front: waits for the start; the exit status of hb.
 pub fn follow(supervisor: sys.Fd, wanted: plan.Detach) u8 {

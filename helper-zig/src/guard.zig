@@ -4,7 +4,6 @@
 //! or executes a set-user-ID program (prctl(2)), and the entry points of postgres, redis and many
 //! others do just that as pid 1. So a second, idle process waits for either end: the supervisor's,
 //! and then it kills the container and removes its cgroup; or the container's, and then it is done.
-//! Until then the directory's lock is its as well: it is free when the container is gone.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -17,8 +16,8 @@ const Cgroup = @import("cgroup.zig").Cgroup;
 pub const Guard = struct {
     pidfd: sys.Fd,
 
-    /// Starts guarding the container behind the pidfd `container`; `lock` is its directory.
-    pub fn start(container: sys.Fd, lock: sys.Fd, cgroup: Cgroup) report.Error!Guard {
+    /// Starts guarding the container behind the pidfd `container`.
+    pub fn start(container: sys.Fd, cgroup: Cgroup) report.Error!Guard {
         const doing = "start the container's guard";
         // Opened here and not there: the guard cannot mistake another process for us.
         const own = try report.check(sys.openProcess(sys.getpid()), doing, .{});
@@ -27,22 +26,19 @@ pub const Guard = struct {
         var pidfd: sys.Fd = -1;
         const flags = linux.CLONE.PIDFD | @as(usize, signals.number(.CHLD));
         const pid = try report.check(sys.clone(flags, &pidfd), doing, .{});
-        if (pid == 0) watch(.{ own, container, lock }, cgroup);
+        if (pid == 0) watch(.{ own, container }, cgroup);
         return .{ .pidfd = pidfd };
     }
 
-    /// Ends it, as the container has. `wait` follows when there has been time.
-    pub fn stop(guard: Guard) void {
+    /// Ends it, if it has not ended with the container.
+    pub fn end(guard: Guard) void {
         _ = sys.signalPidfd(guard.pidfd, signals.number(.KILL));
-    }
-
-    pub fn wait(guard: Guard) void {
         _ = sys.wait(guard.pidfd);
         sys.close(guard.pidfd);
     }
 };
 
-fn watch(kept: [3]sys.Fd, cgroup: Cgroup) noreturn {
+fn watch(kept: [2]sys.Fd, cgroup: Cgroup) noreturn {
     _ = sys.prctl(.SET_NAME, @intFromPtr("hb-guard"));
     // Out of the group that a terminal or a shell's `kill -9 -PGID` reaches.
     _ = sys.setsid();
@@ -77,8 +73,9 @@ fn hasEnded(pidfd: sys.Fd) bool {
     return polled == .ok and polled.ok > 0;
 }
 
-/// Makes the descriptors 0, 1 and 2, and closes all others.
-fn keepOnly(kept: [3]sys.Fd) report.Error!void {
+/// Makes the two descriptors 0 and 1, and closes all others: the directory's lock too, for whoever
+/// finds a container whose supervisor was killed is to find it dead.
+fn keepOnly(kept: [2]sys.Fd) report.Error!void {
     // fillGaps has made sure that those were taken before any of these was opened.
     for (kept, 0..) |fd, number|
         try report.check(sys.dupOver(fd, @intCast(number)), "keep a descriptor", .{});

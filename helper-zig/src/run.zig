@@ -54,28 +54,59 @@ const seccomp = @import("seccomp.zig");
 const init = @import("init.zig");
 const exec = @import("exec.zig");
 
-/// `run --plan-fd N`: the exit status is the payload's, or docker's for what went wrong.
+/// `run --plan-fd N [FD...]`, where the FDs are locks that were inherited as well: the exit status
+/// is the payload's, or docker's for what went wrong.
 pub fn main(args: []const [*:0]const u8) u8 {
     // For the life of the process: the plan, and after the clone what the payload is given.
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
-    const received = readPlan(args, arena.allocator()) catch return report.exit_hb_failed;
+    var inherited = Inherited.parse(args) catch return report.exit_hb_failed;
+    const received = plan_text.read(inherited.plan, arena.allocator()) catch
+        return report.exit_hb_failed;
+    if (received.plan.hb.container.lock) |fd| inherited.add(fd);
     var caller: detach.Caller = .foreground;
     if (received.plan.hb.life.detach) |wanted| {
-        switch (detach.split(wanted) catch return report.exit_hb_failed) {
+        const side = detach.split(wanted, inherited.held()) catch return report.exit_hb_failed;
+        switch (side) {
             .front => |supervisor| return detach.follow(supervisor, wanted),
-            .supervisor => |side| caller = side,
+            .supervisor => |own| caller = own,
         }
     }
     return parent(&received, caller, arena.allocator());
 }
 
-fn readPlan(args: []const [*:0]const u8, arena: std.mem.Allocator) report.Error!plan.Received {
-    const named = args.len == 2 and std.mem.eql(u8, std.mem.span(args[0]), "--plan-fd");
-    if (!named) return report.fail("run needs --plan-fd N", .{});
-    const fd = std.fmt.parseInt(sys.Fd, std.mem.span(args[1]), 10) catch
-        return report.fail("run --plan-fd {s}: not a number", .{args[1]});
-    return plan_text.read(fd, arena);
-}
+/// Descriptors this process was given.
+const Inherited = struct {
+    plan: sys.Fd,
+    /// Locks, held as long as they are open.
+    locks: [locks_max]sys.Fd = undefined,
+    count: usize = 0,
+
+    const locks_max = 8;
+
+    fn parse(args: []const [*:0]const u8) report.Error!Inherited {
+        const named = args.len >= 2 and std.mem.eql(u8, std.mem.span(args[0]), "--plan-fd");
+        if (!named) return report.fail("run needs --plan-fd N", .{});
+        var inherited: Inherited = .{ .plan = try number(args[1]) };
+        // One place is for the lock the plan names.
+        if (args.len - 2 >= locks_max) return report.fail("run: too many locks", .{});
+        for (args[2..]) |text| inherited.add(try number(text));
+        return inherited;
+    }
+
+    fn add(inherited: *Inherited, fd: sys.Fd) void {
+        inherited.locks[inherited.count] = fd;
+        inherited.count += 1;
+    }
+
+    fn number(text: [*:0]const u8) report.Error!sys.Fd {
+        return std.fmt.parseInt(sys.Fd, std.mem.span(text), 10) catch
+            report.fail("run: {s} is no descriptor", .{text});
+    }
+
+    fn held(inherited: *const Inherited) []const sys.Fd {
+        return inherited.locks[0..inherited.count];
+    }
+};
 
 /// The host's side, up to the container's end; tells everybody, and gives the exit status.
 fn parent(received: *const plan.Received, caller: detach.Caller, arena: std.mem.Allocator) u8 {
@@ -243,16 +274,17 @@ fn live(
     try connecting;
     try supervisor.peer.send(.ids_mapped);
     // The child is at work already.
-    const guard = try Guard.start(supervisor.pidfd, home.fd, supervisor.cgroup);
-    defer guard.wait();
-    defer guard.stop();
-
-    const attached = try attach(it, supervisor);
+    const guard = try Guard.start(supervisor.pidfd, supervisor.cgroup);
+    const attached = attach(it, supervisor) catch |err| {
+        guard.end();
+        return err;
+    };
     // What somebody else may look at, while the child is at work.
     if (!it.hb.container.keep) _ = home.writePlan(received.text); // it goes without as well
     supervisor.listen(home.fd);
     const outcome = supervisor.run();
-    const again = if (outcome) |it_ended| supervisor.rest(it_ended) else |err| err;
+    guard.end(); // it has seen the same end
+    const again = if (outcome) |ended| supervisor.rest(ended) else |err| err;
     const next: bridge.Next = if (again catch false) .starts_again else .ends;
     const detached = if (attached) |it_was| it_was.detach(next) else {};
     const status = (try outcome).status;

@@ -33,8 +33,9 @@ export function launchDetached(plan: Plan, keep: readonly number[] = []): number
 
 function prepare(plan: Plan, keep: readonly number[]) {
   const planFd = writePlan(plan);
-  for (const fd of [planFd, ...keep]) keepAcrossExec(fd, true);
-  return { planFd, argv: ["hb-init", "run", "--plan-fd", String(planFd)] };
+  const fds = [planFd, ...keep];
+  for (const fd of fds) keepAcrossExec(fd, true);
+  return { planFd, argv: ["hb-init", "run", "--plan-fd", ...fds.map(String)] };
 }
 
 /** Becomes the helper, doing what `args` say. */
