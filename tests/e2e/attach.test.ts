@@ -56,7 +56,7 @@ describe("on a terminal, hb attach", () => {
     await removed(id);
   });
 
-  test("leaves a container without a terminal by Ctrl-C when signals are not passed on", async () => {
+  test("ends alone at Ctrl-C where signals are not passed on", async () => {
     const id = await started(ticking);
     const terminal = box.onTerminal([hbBinary, "attach", "--sig-proxy=false", id], size);
     await terminal.until("tick");

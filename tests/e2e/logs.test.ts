@@ -1,4 +1,4 @@
-/** What containers that live on have written: kept as they wrote it, within bounds, and followed. */
+/** What containers that live on have written: kept as it was, within bounds, and followed. */
 
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
