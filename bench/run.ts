@@ -3,7 +3,7 @@
  *
  *   bun bench/run.ts [--quick] [--only start,pull,…] [--check]
  *
- * --quick takes few rounds; --only names groups (start, pull, unpack, memory, files, calls,
+ * --quick takes few rounds; --only names groups (start, exec, pull, unpack, memory, files, calls,
  * output, network); --check exits 1 when a budget is missed. Run as root it measures root and the
  * rootless test user, run by anybody else it measures that user alone.
  */
@@ -16,6 +16,7 @@ import { restoreAfterPodman } from "./cni.ts";
 import { type Launcher, makeLaunchers } from "./contenders.ts";
 import { type Images, makeImages } from "./images.ts";
 import { play, type Result, type Row } from "./measure.ts";
+import { exec } from "./rows/exec.ts";
 import { readTree, rootFiles, smallFiles, systemCalls } from "./rows/files.ts";
 import { memory } from "./rows/memory.ts";
 import { downloads, firstByte, networkStart } from "./rows/network.ts";
@@ -51,6 +52,7 @@ const groups: Readonly<Record<string, (bench: Bench, as: Identity) => Promise<Ro
     coldStart(bench, as),
     phases(bench, as),
   ],
+  exec: (bench, as) => [exec(bench, as)],
   pull: (bench, as) => [pull(bench, as, "big"), pull(bench, as, "many")],
   unpack: (bench, as) => [unpack(bench, as)],
   memory: (bench, as) => [memory(bench, as, 1), memory(bench, as, 20)],

@@ -14,6 +14,7 @@ const stdio = @import("stdio.zig");
 const terminal = @import("terminal.zig");
 const keeper = @import("keeper.zig");
 const incoming = @import("incoming.zig");
+const descriptors = @import("descriptors.zig");
 const enter = @import("enter.zig");
 const DetachKeys = @import("detach_keys.zig").DetachKeys;
 const Target = @import("target.zig").Target;
@@ -62,7 +63,7 @@ fn run(it: *const plan.ExecPlan, arena: std.mem.Allocator) report.Error!u8 {
             .is_shared = false,
             .ends_input = true,
         });
-    if (it.process.terminal) terminal.noticeIfNone();
+    if (it.process.terminal and !it.hb.detach) terminal.noticeIfNone();
     var follower: Follower = .{
         .entered = try enter.start(it, &target, &streams, arena),
         .signal_fd = signal_fd,
@@ -78,8 +79,10 @@ const Follower = struct {
     signal_fd: sys.Fd,
     streams: stdio.Streams,
     it: *const plan.ExecPlan,
-    /// The master of the command's terminal.
+    /// Both sides of the command's terminal. The slave is kept: with it open, a moment without any
+    /// reader is no hang-up.
     master: sys.Fd = -1,
+    slave: sys.Fd = -1,
     raw: terminal.Raw = .{},
     /// The command has been exec'd (or is gone, which the keeper tells).
     started: bool = false,
@@ -93,7 +96,7 @@ const Follower = struct {
         const status = while (true) {
             if (try self.turn()) |status| break status;
             if (!self.isLeft()) continue;
-            self.entered.order(keeper.release);
+            try self.leave();
             return 0;
         };
         try self.drain();
@@ -104,6 +107,36 @@ const Follower = struct {
     fn isLeft(self: *const Follower) bool {
         if (self.keys.pressed) return true;
         return self.it.hb.detach and self.started and !self.failed;
+    }
+
+    /// Lets the command live on. Its terminal would hang up without us: somebody stays for that.
+    fn leave(self: *Follower) report.Error!void {
+        self.entered.order(keeper.release);
+        if (self.master < 0) return;
+        self.raw.leave();
+        var pidfd: sys.Fd = -1;
+        const flags = linux.CLONE.PIDFD | @as(usize, signals.number(.CHLD));
+        const pid = try report.check(sys.clone(flags, &pidfd), "leave the terminal", .{});
+        if (pid == 0) self.holdTerminal();
+    }
+
+    /// Reads and forgets what is written to a terminal nobody is at, until the command has ended.
+    fn holdTerminal(self: *Follower) noreturn {
+        _ = sys.setsid();
+        _ = sys.chdir("/");
+        const kept = [_]sys.Fd{ self.master, self.slave, self.entered.keeper };
+        descriptors.closeAllBut(&kept) catch sys.exit(1);
+        for (0..3) |number| sys.close(@intCast(number)); // whoever reads them waits for their end
+        while (true) {
+            var fds = [_]linux.pollfd{
+                .{ .fd = self.entered.keeper, .events = POLL.IN, .revents = 0 },
+                .{ .fd = self.master, .events = POLL.IN, .revents = 0 },
+            };
+            wait(&fds) catch sys.exit(1);
+            if (fds[0].revents != 0) sys.exit(0);
+            var forgotten: [4096]u8 = undefined;
+            if (fds[1].revents != 0) _ = sys.read(self.master, &forgotten);
+        }
     }
 
     /// Waits for something to happen and deals with it; the command's status, once it has ended.
@@ -143,7 +176,7 @@ const Follower = struct {
             .message => |message| switch (message) {
                 .terminal => {
                     self.master = along.fds[0];
-                    // The slave is kept: with it open, a moment without any reader is no hang-up.
+                    self.slave = along.fds[1];
                     try self.streams.useTerminal(self.master);
                     if (self.streams.pumps[0]) |*input| input.keys = &self.keys;
                 },

@@ -91,6 +91,8 @@ fn inContainer(job: Job) report.Error!void {
 }
 
 fn extract(to: extractor.Destination) report.Error!void {
+    // hb may be gone when this says so; what is half written is removed all the same.
+    signals.ignore(.PIPE);
     // They end the reading, so that what is half written can be removed.
     const interrupting: signals.Set = .of(&.{ .INT, .TERM, .HUP });
     signals.block(interrupting);

@@ -1,10 +1,12 @@
 //! `hb-init pack`: a file, or a tree, of a container or of the caller's own -> a tar on stdout.
 //!
 //!   pack --path PATH --as NAME [--container DIRECTORY …] [--owners root] [--mounts excluded]
+//!        [--except DIRECTORY]
 //!
 //! PATH is absolute; `/` or `/.` at its end mean the directory that a link there leads to. The
 //! archive's names begin with NAME; "." packs what is in a directory, "" the same without a dot
-//! before each name.
+//! before each name. What is in the directory of `--except`, of this machine, is left out: the copy
+//! is written there, and would be copied for ever.
 //!
 //! Whoever else writes to the tree meanwhile changes names under our feet: everything is opened by
 //! one name below an open directory, symbolic links are never followed, and what has gone is left
@@ -14,6 +16,7 @@ const std = @import("std");
 const linux = std.os.linux;
 const sys = @import("sys.zig");
 const report = @import("report.zig");
+const signals = @import("signals.zig");
 const names = @import("names.zig");
 const dirent = @import("dirent.zig");
 const xattr = @import("xattr.zig");
@@ -31,6 +34,7 @@ const Job = struct {
     as: []const u8 = "",
     is_root_owned: bool = false,
     without_mounts: bool = false,
+    except: ?[:0]const u8 = null,
 };
 
 /// The subcommand.
@@ -42,17 +46,19 @@ pub fn main(args: []const [*:0]const u8) u8 {
 fn run(args: []const [*:0]const u8) report.Error!void {
     const job = try parse(args);
     const gpa = std.heap.page_allocator;
+    signals.ignore(.PIPE); // a reader that goes away is an errno
+    const except = if (job.except) |path| try inodeOf(path) else null;
     if (job.place.directory == null) {
         try reach.dieWith(linux.getppid());
         const host = sys.openat(sys.cwd, "/", .{ .PATH = true, .DIRECTORY = true }, 0);
         const root: inside.Root = .{ .fd = try report.check(host, "open /", .{}) };
-        return packAll(job, root, gpa);
+        return packAll(job, root, except, gpa);
     }
     const container = try reach.Container.load(job.place);
     const reached = try container.enter(if (job.without_mounts) .own else .mounted, .read);
     defer reached.close();
 
-    return packAll(job, reached.root, gpa);
+    return packAll(job, reached.root, except, gpa);
 }
 
 fn parse(args: []const [*:0]const u8) report.Error!Job {
@@ -70,13 +76,25 @@ fn parse(args: []const [*:0]const u8) report.Error!Job {
             job.is_root_owned = std.mem.eql(u8, value, "root");
         } else if (std.mem.eql(u8, name, "--mounts")) {
             job.without_mounts = std.mem.eql(u8, value, "excluded");
+        } else if (std.mem.eql(u8, name, "--except")) {
+            job.except = value;
         } else return report.fail("pack: unknown flag {s}", .{name});
     }
     if (at != args.len or job.path.len == 0) return report.fail("pack needs --path", .{});
     return job;
 }
 
-fn packAll(job: Job, root: inside.Root, gpa: std.mem.Allocator) report.Error!void {
+fn inodeOf(path: [:0]const u8) report.Error!Inode {
+    const stat = try report.check(sys.statat(sys.cwd, path, 0), "examine {s}", .{path});
+    return .of(stat);
+}
+
+fn packAll(
+    job: Job,
+    root: inside.Root,
+    except: ?Inode,
+    gpa: std.mem.Allocator,
+) report.Error!void {
     const source = try Source.find(job, root);
     const scratch = gpa.create(xattr.Scratch) catch return outOfMemory();
     var packer: Packer = .{
@@ -87,6 +105,7 @@ fn packAll(job: Job, root: inside.Root, gpa: std.mem.Allocator) report.Error!voi
         .scratch = scratch,
         .job = job,
         .root = root,
+        .except = except,
         .source = source.dir,
     };
     switch (source.what) {
@@ -140,8 +159,15 @@ const Pending = struct {
     device: sys.Stat.Device,
 };
 
-/// A file with several names.
-const Inode = struct { device: sys.Stat.Device, inode: u64 };
+/// A file, whatever its names are.
+const Inode = struct {
+    device: sys.Stat.Device,
+    inode: u64,
+
+    fn of(stat: sys.Stat) Inode {
+        return .{ .device = stat.device, .inode = stat.inode };
+    }
+};
 
 const Packer = struct {
     gpa: std.mem.Allocator,
@@ -150,6 +176,7 @@ const Packer = struct {
     scratch: *xattr.Scratch,
     job: Job,
     root: inside.Root,
+    except: ?Inode,
     /// The directory that is packed.
     source: sys.Fd,
     pending: std.ArrayList(Pending) = .empty,
@@ -189,6 +216,7 @@ const Packer = struct {
         const stat = try report.check(sys.fstat(fd), "examine {s}", .{path});
         try packer.describe(fd, it.path, stat);
         if (try packer.isPartOfTheKernel(fd, it, stat)) return;
+        if (packer.except) |except| if (std.meta.eql(except, Inode.of(stat))) return;
         var listing: dirent.Listing = .{ .fd = fd };
         while (try report.check(listing.next(), "list {s}", .{path})) |listed| {
             const looked = sys.statat(fd, listed.name, linux.AT.SYMLINK_NOFOLLOW);
@@ -299,8 +327,7 @@ const Packer = struct {
 
     /// The name a file was packed under already; null when this is its first.
     fn firstName(packer: *Packer, stat: sys.Stat, name: []const u8) report.Error!?[]const u8 {
-        const inode: Inode = .{ .device = stat.device, .inode = stat.inode };
-        const slot = packer.links.getOrPut(packer.gpa, inode) catch return outOfMemory();
+        const slot = packer.links.getOrPut(packer.gpa, .of(stat)) catch return outOfMemory();
         if (slot.found_existing) return slot.value_ptr.*;
         slot.value_ptr.* = packer.arena.allocator().dupe(u8, name) catch return outOfMemory();
         return null;

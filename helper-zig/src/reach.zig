@@ -154,15 +154,19 @@ pub const Container = struct {
         return .{ .root = root, .mounted = it.root.path };
     }
 
-    /// A shared lock on the container's directory: nobody can start or remove the container, and
-    /// nobody takes it for running, which is what an exclusive one means.
+    /// Takes part in the turn of whoever starts or removes a container (src/store/kept.ts): nobody
+    /// else can as long as this process is there. The directory's own lock is for who runs it.
     fn hold(container: Container) report.Error!void {
-        const held = sys.flock(container.home, .shared_now);
-        if (held == .err and held.err == .AGAIN) return report.fail(
-            "reach the files of the container: it is being started or removed; try again",
-            .{},
-        );
-        return report.check(held, "lock the container's directory", .{});
+        const doing = "reach the files of the container";
+        const kept = sys.openat(container.home, "kept", .{ .NOFOLLOW = true }, 0);
+        if (kept == .err and kept.err == .NOENT) return report.fail(doing ++ ": it is gone", .{});
+        const turn = try report.check(kept, doing, .{});
+        try report.check(sys.flock(turn, .shared), doing, .{});
+        const free = sys.flock(container.home, .shared_now);
+        if (free == .err and free.err == .AGAIN)
+            return report.fail(doing ++ ": it has just been started; try again", .{});
+        try report.check(free, doing, .{});
+        return report.check(sys.flock(container.home, .unlock), doing, .{});
     }
 
     /// Two mounts of one upper directory would not know of each other's changes.

@@ -1,6 +1,7 @@
 //! The container's root file system: assembled in a private mount namespace, then made `/`.
 
 const std = @import("std");
+const linux = std.os.linux;
 const sys = @import("sys.zig");
 const sysmount = @import("sysmount.zig");
 const report = @import("report.zig");
@@ -10,6 +11,8 @@ const remount = @import("remount.zig");
 const overlay = @import("overlay.zig");
 const inside = @import("inside.zig");
 const copy = @import("copy.zig");
+const remove = @import("remove.zig");
+const dirent = @import("dirent.zig");
 
 /// Nothing mounted from here on reaches the host; what the host mounts later may still arrive in
 /// a volume that asks for it (`rslave`), hence slave and not private.
@@ -76,21 +79,56 @@ fn inPlace(root: plan.Root, path: plan.Text, attributes: u64) report.Error!sys.F
 
 /// Where overlayfs is refused: the layers copied into the upper directory, which becomes the root.
 fn privateCopy(it: plan.Plan, home: sys.Fd, attributes: u64, errno: sys.E) report.Error!sys.Fd {
-    report.notice(
-        "overlay mounts are refused here ({s}): this container runs on a copy of its image, " ++
-            "which takes time and space",
-        .{report.words(errno)},
+    if (!try isCopied(home)) {
+        report.notice(
+            "overlay mounts are refused here ({s}): this container runs on a copy of its image, " ++
+                "which takes time and space",
+            .{report.words(errno)},
+        );
+        try copyImage(it.hb.overlay.?.lowerdirs, home);
+    }
+    var buffer: PathBuffer = undefined;
+    return inPlace(.{ .path = pathIn(home, "upper", &buffer) }, it.root.path, attributes);
+}
+
+/// Beside a copy of the image, or one under way: an upper directory without it has been overlay's.
+const copy_mark = "copied";
+
+/// Whether the upper directory is the image's copy, from an earlier run.
+fn isCopied(home: sys.Fd) report.Error!bool {
+    const doing = "look at the container's files";
+    const opened = sys.openat(home, "upper", sys.directory_flags, 0);
+    const upper = try report.check(opened, doing, .{});
+    defer sys.close(upper);
+
+    var listing: dirent.Listing = .{ .fd = upper };
+    if (try report.check(listing.next(), doing, .{}) == null) return false;
+    if (sys.statat(home, copy_mark, 0) == .ok) return true;
+    return report.fail(
+        "mount the root file system: overlay mounts are refused here, and the container has " ++
+            "written to one",
+        .{},
     );
-    var buffer: [64]u8 = undefined;
-    const upper = std.fmt.bufPrintSentinel(
-        &buffer,
-        "{s}/upper",
-        .{std.mem.sliceTo(&mount.descriptorPath(home), 0)},
-        0,
-    ) catch unreachable; // proven: 32 bytes of path and six more
-    try copy.flatten(upper, it.hb.overlay.?.lowerdirs);
+}
+
+/// The copy gets its name when it is whole: it may be killed before.
+fn copyImage(lowerdirs: []const plan.Text, home: sys.Fd) report.Error!void {
+    const doing = "copy the image";
+    const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true };
+    sys.close(try report.check(sys.openat(home, copy_mark, flags, 0o600), doing, .{}));
+    try remove.tree(home, "copying");
+    var buffer: PathBuffer = undefined;
+    try copy.flatten(pathIn(home, "copying", &buffer), lowerdirs);
     sys.umask(0o022); // copying needs none, the container's own files do
-    return inPlace(.{ .path = upper }, it.root.path, attributes);
+    return report.check(sys.renameat(home, "copying", home, "upper"), doing, .{});
+}
+
+const PathBuffer = [64]u8;
+
+fn pathIn(home: sys.Fd, name: []const u8, buffer: *PathBuffer) [:0]const u8 {
+    const parts = .{ std.mem.sliceTo(&mount.descriptorPath(home), 0), name };
+    // proven: 32 bytes of path and one of our names.
+    return std.fmt.bufPrintSentinel(buffer, "{s}/{s}", parts, 0) catch unreachable;
 }
 
 /// Makes the image's volumes where missing; under a read-only root each becomes a mount of its

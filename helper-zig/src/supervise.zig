@@ -202,6 +202,10 @@ pub const Supervisor = struct {
         self.record.started(self.pid);
         self.caller.tellStarted();
         self.streams.start();
+        // Where the front end has made the directory, it has told so.
+        const container = self.events.container;
+        if (container.lock == null and self.record.state.hb.restartCount == 0)
+            self.events.append("create", .{});
         self.events.append("start", .{});
         if (self.life.timeoutMs) |ms| self.ending.limit.start(ms);
     }

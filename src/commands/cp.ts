@@ -23,10 +23,8 @@ export async function cp(options: CpOptions): Promise<number> {
   const known = findContainer(store, wanted.container);
   const doing = `Cannot copy "${source}" to "${destination}"`;
   const { exitCode, bytes, skipped, squashed } = await copy(known, wanted, options, doing);
-  if (skipped > 0) printNotice(`${skipped} device nodes were left out of the copy`);
-  if (squashed > 0) {
-    printNotice(`${squashed} files belong to root now, as their owners do not exist here`);
-  }
+  if (skipped > 0) printNotice(`device nodes left out of the copy: ${skipped}`);
+  if (squashed > 0) printNotice(`files whose owners do not exist here are root's now: ${squashed}`);
   // As docker: for people, unless they say otherwise.
   const isQuiet = options.quiet ?? !process.stdout.isTTY;
   if (exitCode === 0 && !isStream && !isQuiet) {

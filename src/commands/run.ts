@@ -37,7 +37,10 @@ export async function run(asked: RunOptions): Promise<number> {
     try {
       place?.settle(ready.plan);
       writeCidFile(options.cidfile, id);
-      for (const port of ready.chosen) printStatus(`hb: published ${port}`);
+      // Who detaches asks for them when they are needed (`hb port`).
+      if (!options.detach) {
+        for (const port of ready.chosen) printStatus(`hb: published ${port}`);
+      }
       if (streams !== undefined) showOnly(streams);
       return launch(ready.plan, [...ready.keep, ...(place?.keep ?? [])]);
     } catch (error) {

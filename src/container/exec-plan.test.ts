@@ -112,9 +112,9 @@ describe("execPlan()", () => {
     expect(linux).toEqual({});
   });
 
-  test("leaves a detached command no terminal and no input", () => {
+  test("leaves a detached command no input, and a terminal where it wants one", () => {
     const { process, hb } = decide({ detach: true, tty: true, interactive: true });
-    expect(process.terminal).toBe(false);
+    expect(process.terminal).toBe(true);
     expect(hb).toMatchObject({ detach: true, interactive: false });
   });
 

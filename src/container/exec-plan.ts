@@ -25,14 +25,12 @@ export function execPlan(
   facts: Facts,
 ): ExecPlan {
   const { container, groupAdd, cgroup } = plan.hb;
-  // Nobody would be at that terminal, nor type what is to be read.
-  const attached = !options.detach;
   return {
     ociVersion: plan.ociVersion,
     process: {
       ...plan.process,
       ...execProcess(plan, options, facts),
-      terminal: options.tty && attached,
+      terminal: options.tty,
     },
     linux:
       plan.linux.seccomp === undefined || options.privileged ? {} : { seccomp: plan.linux.seccomp },
@@ -46,7 +44,8 @@ export function execPlan(
       },
       user: chooseUser(execWishes(options), { ...noImage, User: plan.hb.user }),
       groupAdd,
-      interactive: options.interactive && attached,
+      // Nobody is there to type when hb has gone.
+      interactive: options.interactive && !options.detach,
       detach: options.detach,
       detachKeys: options.tty ? parseDetachKeys(options.detachKeys) : "",
     },

@@ -71,7 +71,7 @@ async function copyFrom(
   const { as, directory } = decide(source, targetHere(to, doing), doing);
   const owners = archive && process.geteuid?.() === 0 ? ["--owners", "kept"] : [];
   const extract = ["extract", "--path", directory, ...owners];
-  return await pipe([...pack, "--as", as], extract, doing);
+  return await pipe([...pack, "--as", as, "--except", directory], extract, doing);
 }
 
 async function copyTo(
@@ -94,7 +94,8 @@ async function copyTo(
   const kind = seen.target === "absent" || seen.target === "directory" ? is[seen.target] : "file";
   const { as, directory } = decide(source, { path: seen.path, kind }, doing);
   const owners = archive ? [] : ["--owners", "root"];
-  const pack = ["pack", "--path", path, "--as", as, ...owners];
+  // A copy of what the store is in would never end.
+  const pack = ["pack", "--path", path, "--as", as, "--except", known.directory, ...owners];
   return await pipe(pack, [...extract, directory], doing);
 }
 

@@ -5,7 +5,8 @@
  * `events.1`. A follower waits for inotify to say that the directory has changed.
  */
 
-import { closeSync, existsSync, fstatSync, openSync, readSync, statSync, watch } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { DirectoryWatch } from "../host/watch.ts";
 import { type StorePaths, within } from "../store/layout.ts";
 
 /** One thing that happened. */
@@ -91,8 +92,8 @@ export async function followEvents(
     reader = new Reader(path, false);
     for (const event of reader.next()) take(event);
   };
-  const watcher = watch(store.root, (_change, name) => {
-    if (name === null || name === "events") look();
+  using _watch = new DirectoryWatch(store.root, (name) => {
+    if (name === undefined || name === "events") look();
   });
   try {
     look(); // what came before the watcher was there
@@ -101,7 +102,6 @@ export async function followEvents(
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
   } finally {
-    watcher.close();
     reader?.close();
   }
 }

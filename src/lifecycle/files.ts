@@ -3,16 +3,24 @@
 import { HbError } from "../errors.ts";
 import { helperFailure, runHelper } from "../helper/binary.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { isHeld, waitNamedLock } from "../store/lock.ts";
 import type { Known } from "./select.ts";
-import { readState } from "./state.ts";
+import { readState, supervisorOf } from "./state.ts";
 
 /** The helper's flags for the container's files; by way of its processes while it has some. */
 export function placeFlags(known: Known): string[] {
   const flags = ["--container", known.directory];
   const { status, pid, supervisor } = readState(known);
   const isThere = status === "running" || status === "paused";
-  if (!isThere || pid === undefined || supervisor === undefined) return flags;
-  return [...flags, "--pid", String(pid), "--supervisor", String(supervisor)];
+  if (isThere && pid !== undefined && supervisor !== undefined) {
+    return [...flags, "--pid", String(pid), "--supervisor", String(supervisor)];
+  }
+  // The supervisor has written down the end, and still has to unmount and let go.
+  const isEnding = status === "exited" && isHeld(known.directory);
+  if (isEnding && supervisorOf(known) !== undefined) {
+    waitNamedLock(known.directory, "shared")?.release();
+  }
+  return flags;
 }
 
 /** What is at a path of a container. */

@@ -1,23 +1,22 @@
 /** Waiting for changes of a directory: supervisors tell what happens by renaming files in it. */
 
-import { type FSWatcher, watch } from "node:fs";
+import { DirectoryWatch } from "../host/watch.ts";
 
 /** Changes since it was made. */
 export class Changes implements Disposable {
-  readonly #watcher: FSWatcher | undefined;
+  readonly #watch: DirectoryWatch | undefined;
   #isNew = false;
   readonly #waiting = new Set<() => void>();
 
   constructor(directory: string) {
-    const note = (_: unknown, name?: string | null) => {
+    const note = (name?: string) => {
       if (name?.startsWith("log")) return; // what the payload writes is no news
       this.#isNew = true;
       for (const wake of this.#waiting) wake();
       this.#waiting.clear();
     };
     try {
-      this.#watcher = watch(directory, note);
-      this.#watcher.on("error", (error) => note(error));
+      this.#watch = new DirectoryWatch(directory, note);
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
       this.#isNew = true; // it is gone, which whoever waits will find
@@ -35,6 +34,6 @@ export class Changes implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#watcher?.close();
+    this.#watch?.[Symbol.dispose]();
   }
 }
