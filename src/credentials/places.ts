@@ -1,6 +1,6 @@
 /** Where credentials may be on this machine: variables and files, in the order they are asked. */
 
-import { readFileSync } from "node:fs";
+import { accessSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { HbError } from "../errors.ts";
 import type { Credential } from "../registry/credential.ts";
@@ -31,18 +31,30 @@ export function currentSurroundings(): Surroundings {
 export function authFiles({ uid, env }: Surroundings): readonly AuthFilePlace[] {
   const named = env.REGISTRY_AUTH_FILE ?? "";
   const run = env.XDG_RUNTIME_DIR ?? "";
-  const podman = run === "" ? `/run/containers/${uid}` : join(run, "containers");
+  const podman = run === "" ? ownRunFolder(uid) : join(run, "containers");
   const config = env.XDG_CONFIG_HOME ?? "";
   const home = env.HOME ?? "";
   const own = config === "" && home !== "" ? join(home, ".config") : config;
   const docker = dockerConfig({ uid, env });
   const paths = [
-    join(podman, "auth.json"),
+    ...(podman === undefined ? [] : [join(podman, "auth.json")]),
     ...(own === "" ? [] : [join(own, "containers", "auth.json")]),
     ...(docker === undefined ? [] : [docker]),
   ];
   const places = paths.map((path) => ({ path, isNamed: false }));
   return named === "" ? places : [{ path: named, isNamed: true }, ...places];
+}
+
+/** podman's place without a session. What is above it may be root's, and closed to others. */
+function ownRunFolder(uid: number): string | undefined {
+  const folder = `/run/containers/${uid}`;
+  try {
+    accessSync(folder);
+    return folder;
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return undefined;
+    throw error;
+  }
 }
 
 /** docker's config.json; undefined where there is no home to have one. */
