@@ -24,6 +24,8 @@ export async function ask(
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
+  // Whoever interrupts later does not interrupt a question.
+  aborted.catch(() => undefined);
   // Raw for all of them: what is typed ahead of a hidden question would be echoed otherwise.
   stdin.setRawMode(true);
   try {
