@@ -40,7 +40,7 @@ export async function ask(
         if (next.done) throw interrupted();
         typed = Buffer.from(next.value).toString("utf8");
       }
-      drawStatus("\r\n");
+      drawStatus("\n");
       answers.push(line.text);
     }
     return answers;
@@ -65,7 +65,7 @@ class Line {
     for (const [at, character] of characters.entries()) {
       if (character === "\r" || character === "\n") return characters.slice(at + 1).join("");
       if (character === "\x03" || character === "\x04") {
-        drawStatus("\r\n");
+        drawStatus("\n");
         throw interrupted();
       }
       this.#edit(character);
