@@ -12,9 +12,9 @@ export function parseTarget(text: string | undefined): string {
   if (text === undefined) return "docker.io";
   const target = normalizeKey(text.replace(/\/+$/, ""));
   const [host = "", ...path] = target.split("/");
-  const doing = `Cannot log in to ${JSON.stringify(text)}`;
+  const doing = `Cannot use ${JSON.stringify(text)} as a registry`;
   if (!(host === "localhost" || /[.:]/.test(host))) {
-    throw new HbError(`${doing}: it is no registry`, {
+    throw new HbError(`${doing}: it is no host`, {
       hint: "write HOST, HOST:PORT or HOST/NAME",
     });
   }
