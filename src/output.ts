@@ -91,8 +91,16 @@ export function humanAge(milliseconds: number): string {
   return `${Math.floor(days / 365)} years ago`;
 }
 
+/** Writes a container's own bytes, as they are, to the stream they were written to. */
+export function passOn(stream: "stdout" | "stderr", bytes: Uint8Array): void {
+  writeBytes(stream === "stdout" ? STDOUT : STDERR, bytes);
+}
+
 function writeAll(fd: number, text: string): void {
-  const bytes = new TextEncoder().encode(text);
+  writeBytes(fd, new TextEncoder().encode(text));
+}
+
+function writeBytes(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
     try {
       done += writeSync(fd, bytes, done);

@@ -18,6 +18,8 @@ const Args = []const [*:0]const u8;
 
 /// The subcommand.
 pub fn main(args: Args) u8 {
+    // Whoever asks may be killed, and nobody else waits for the answer.
+    _ = report.check(sys.dieWithParent(), "set the parent death signal", .{}) catch return 1;
     ask(args) catch return 1;
     return 0;
 }

@@ -2,8 +2,9 @@
 //!
 //! The kernel's parent death signal alone does not: it is cleared when a process changes its user
 //! or executes a set-user-ID program (prctl(2)), and the entry points of postgres, redis and many
-//! others do just that as pid 1. So a second, idle process waits for either end: the supervisor's,
-//! and then it kills the container and removes its cgroup; or the container's, and then it is done.
+//! others do just that as pid 1. So a second, idle process waits for the supervisor's end, kills
+//! the container and removes its cgroup. Usually the container ends first, and the supervisor ends
+//! this process.
 
 const std = @import("std");
 const linux = std.os.linux;
@@ -44,33 +45,23 @@ fn watch(kept: [2]sys.Fd, cgroup: Cgroup) noreturn {
     _ = sys.setsid();
     // Nothing else stays open here: a pipe would not end that the supervisor closes.
     keepOnly(kept) catch sys.exit(1);
-    awaitEnd(&.{ 0, 1 });
-    if (!hasEnded(1)) {
-        _ = sys.signalPidfd(1, signals.number(.KILL));
-        awaitEnd(&.{1});
-        cgroup.remove();
-    }
+    awaitEnd(0);
+    cgroup.thaw();
+    _ = sys.signalPidfd(1, signals.number(.KILL));
+    awaitEnd(1);
+    cgroup.remove();
     sys.exit(0);
 }
 
-/// Waits until one of the processes behind these pidfds has ended.
-fn awaitEnd(pidfds: []const sys.Fd) void {
-    var fds: [2]linux.pollfd = undefined;
-    for (pidfds, fds[0..pidfds.len]) |fd, *polled|
-        polled.* = .{ .fd = fd, .events = linux.POLL.IN, .revents = 0 };
+/// Waits until the process behind `pidfd` has ended.
+fn awaitEnd(pidfd: sys.Fd) void {
+    var fds = [_]linux.pollfd{.{ .fd = pidfd, .events = linux.POLL.IN, .revents = 0 }};
     const forever = -1;
     while (true) {
-        const polled = sys.poll(fds[0..pidfds.len], forever);
+        const polled = sys.poll(&fds, forever);
         // Stopped and continued; nothing else is known to happen, and then the container ends.
         if (polled == .ok or polled.err != .INTR) return;
     }
-}
-
-fn hasEnded(pidfd: sys.Fd) bool {
-    var fds = [_]linux.pollfd{.{ .fd = pidfd, .events = linux.POLL.IN, .revents = 0 }};
-    const at_once = 0;
-    const polled = sys.poll(&fds, at_once);
-    return polled == .ok and polled.ok > 0;
 }
 
 /// Makes the two descriptors 0 and 1, and closes all others: the directory's lock too, for whoever

@@ -230,6 +230,7 @@ fn house(
     };
     supervisor.control.close(home.fd); // before the lock: the next supervisor has its own
     home.finish(namespace) catch {}; // said; the payload has run, and its status is the answer
+    if (!it.hb.container.keep) supervisor.events.append("destroy", .{});
     supervisor.endPasta();
     return status;
 }

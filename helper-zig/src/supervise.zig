@@ -202,6 +202,10 @@ pub const Supervisor = struct {
         self.record.started(self.pid);
         self.caller.tellStarted();
         self.streams.start();
+        // Where the front end has made the directory, it has told so.
+        const container = self.events.container;
+        if (container.lock == null and self.record.state.hb.restartCount == 0)
+            self.events.append("create", .{});
         self.events.append("start", .{});
         if (self.life.timeoutMs) |ms| self.ending.limit.start(ms);
     }
@@ -256,6 +260,7 @@ pub const Supervisor = struct {
         if (self.pidfd < 0) return; // between two runs; there will be no other
         self.events.append("kill", .{ .signal = .{ .value = signal } });
         if (!self.started) return self.send(kill_number); // nobody there to take it
+        self.cgroup.thaw();
         self.send(signal);
         self.ending.asked(signal, timeout_ms);
     }
@@ -269,6 +274,7 @@ pub const Supervisor = struct {
     fn keepTime(self: *Supervisor) void {
         if (self.ending.limit.goesOff()) {
             const signal = self.life.stopSignal;
+            self.cgroup.thaw();
             self.send(signal);
             self.ending.asked(signal, self.stopTimeout());
             self.ending.next = .{ .timeout_ms = self.life.timeoutMs.? };
@@ -281,6 +287,7 @@ pub const Supervisor = struct {
     }
 
     pub fn send(self: *Supervisor, signal: u8) void {
+        if (signal == kill_number) self.cgroup.thaw();
         // It fails only when there is nobody left to send to, which the loop is about to learn.
         _ = sys.signalPidfd(self.pidfd, signal);
     }

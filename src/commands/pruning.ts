@@ -2,6 +2,7 @@
 
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
+import { sweepCgroups } from "../lifecycle/cgroup-sweep.ts";
 import { removeEnded } from "../lifecycle/end.ts";
 import { sweepDeadLeases } from "../network/leases.ts";
 import type { PruneOptions } from "../options.ts";
@@ -20,6 +21,7 @@ export function pruneAndReport({ all, containers, images }: PruneOptions): numbe
   let ended = 0;
   try {
     if (!images) ended = removeEnded(store, mapFlags);
+    sweepCgroups(store.root);
     if (!containers) pruned = pruneStore(store, { all, mapFlags });
   } catch (error) {
     throw storeError(store, error);

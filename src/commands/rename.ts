@@ -8,7 +8,7 @@ import { imageOf } from "../lifecycle/record.ts";
 import { findContainer } from "../lifecycle/select.ts";
 import type { RenameOptions } from "../options/containers.ts";
 import { currentStore } from "../store/layout.ts";
-import { claimName, releaseName } from "../store/names.ts";
+import { claimName, releaseNames } from "../store/names.ts";
 
 /** Takes the new name before it gives the old one up. */
 export async function rename({ container, name }: RenameOptions): Promise<number> {
@@ -20,7 +20,7 @@ export async function rename({ container, name }: RenameOptions): Promise<number
   }
   // The container's own lock, or that it is kept, keeps the name from here on.
   closeSync(claimName(store, name, known.id).fd);
-  releaseName(store, known.name, known.id);
+  releaseNames(store, known.id, name);
   const attributes = { oldName: known.name ?? "" };
   recordEvent(store, {
     action: "rename",

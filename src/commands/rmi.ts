@@ -69,7 +69,7 @@ function refuseIfNeeded(
   const [container] = containersOn(store, images);
   if (container === undefined) return;
   const id = container.slice(0, 12);
-  throw new HbError(`Cannot remove the image ${text}: the ended container ${id} is made of it`, {
-    hint: "remove ended containers with 'hb prune', or use --force",
+  throw new HbError(`Cannot remove the image ${text}: the container ${id} is made of it`, {
+    hint: `remove it with 'hb rm ${id}', or use --force`,
   });
 }

@@ -16,11 +16,25 @@ export function cgroupFacts(): CgroupFacts {
   const uid = process.geteuid?.() ?? 0;
   const manager = findManager(uid);
   const base = { uid, ...(manager === undefined ? {} : { manager: manager.kind }) };
-  if (isUnified()) return { ...base, version: 2, unified: unifiedFacts() };
-  const hierarchies = legacyHierarchies(readOptional("/proc/self/mountinfo"));
-  if (Object.keys(hierarchies).length === 0) return { ...base, version: undefined };
-  return { ...base, version: 1, hierarchies };
+  const mounts = cgroupMounts();
+  if (mounts.version === 2) return { ...base, version: 2, unified: unifiedFacts() };
+  return mounts.version === undefined
+    ? { ...base, version: undefined }
+    : { ...base, version: 1, hierarchies: mounts.hierarchies };
 }
+
+/** Which version there is, and where: mount points by controllers, version 2's by "". */
+export function cgroupMounts(): CgroupMounts {
+  if (isUnified()) return { version: 2, hierarchies: { "": MOUNT_POINT } };
+  const hierarchies = legacyHierarchies(readOptional("/proc/self/mountinfo"));
+  if (Object.keys(hierarchies).length === 0) return { version: undefined };
+  return { version: 1, hierarchies };
+}
+
+/** What is mounted. */
+export type CgroupMounts =
+  | { readonly version: undefined }
+  | { readonly version: 1 | 2; readonly hierarchies: Readonly<Record<string, string>> };
 
 /** The controllers a container of this user's can be limited by. */
 export function usableControllers(facts: CgroupFacts): readonly string[] {

@@ -104,7 +104,10 @@ export async function makeReady(origin: Origin, beginning: Beginning): Promise<R
 
 /** The container's limits are held from its first moment on. */
 async function withCgroup(plan: Plan, parent: string | undefined, granted: GrantedNetwork) {
-  const { grantCgroup, removeCgroup } = await import("./cgroup.ts");
+  const [{ grantCgroup }, { removeCgroup }] = await Promise.all([
+    import("./cgroup.ts"),
+    import("./cgroup-sweep.ts"),
+  ]);
   const limited = await grantCgroup(plan, parent);
   const giveBack = () => {
     granted.giveBack();

@@ -3,20 +3,23 @@
  * it runs. The supervisor puts the container in and removes it (helper-zig/src/cgroup.zig).
  *
  * The cgroup's own directory is named by the container's id, so that what /proc says of a process
- * tells whether it is in a cgroup of ours.
+ * tells whether it is in a cgroup of ours; and by the store, so that each collects its own garbage:
+ * what is left where hb and the helper were killed at once.
  */
 
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type CgroupIntent, decideCgroup, requireControllers } from "../container/cgroup.ts";
 import { type CgroupSetting, settingsFor } from "../container/cgroup-settings.ts";
-import type { Cgroup, Plan, Resources } from "../container/plan.ts";
+import type { Cgroup, ContainerDirectory, Plan, Resources } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
 import { cgroupFacts, ownUnifiedPath, wordsOf } from "../host/cgroup.ts";
 import { userName } from "../host/libc.ts";
-import { findManager, lingers, startScope } from "../host/systemd.ts";
+import { findManager, lingers } from "../host/systemd.ts";
+import { startScope } from "../host/systemd-scope.ts";
 import { printNotice } from "../output.ts";
-import { scopeName } from "./live-cgroup.ts";
+import { leafName, removeCgroup, sweepCgroups } from "./cgroup-sweep.ts";
+import { readIn, scopeName } from "./live-cgroup.ts";
 
 const MOUNT_POINT = "/sys/fs/cgroup";
 
@@ -24,11 +27,11 @@ const MOUNT_POINT = "/sys/fs/cgroup";
 export async function grantCgroup(plan: Plan, parent: string | undefined): Promise<Plan> {
   const { resources } = plan.linux;
   if (resources === undefined) return plan;
-  const { id } = plan.hb.container;
   const wish = parent === undefined ? { resources } : { resources, parent };
   const intent = decideCgroup(wish, cgroupFacts());
   if (intent.kind === "scope" && plan.hb.life.detach !== undefined) noticeLogout();
-  const cgroup = await makeCgroup(intent, id);
+  sweepCgroups(dirname(dirname(plan.hb.container.directory)));
+  const cgroup = await makeCgroup(intent, plan.hb.container);
   try {
     writeLimits(cgroup, resources);
   } catch (error) {
@@ -56,30 +59,31 @@ export function checkCgroup(plan: Plan, parent: string | undefined): void {
   decideCgroup(parent === undefined ? { resources } : { resources, parent }, cgroupFacts());
 }
 
-/** Removes a cgroup without processes; what is gone already is no failure. */
-export function removeCgroup(cgroup: Cgroup | undefined): void {
-  for (const directory of cgroup?.directories ?? []) {
-    try {
-      rmdirSync(directory);
-    } catch (error) {
-      // EBUSY: somebody has put processes in, and whoever did has to end them.
-      if (!isErrno(error, "ENOENT", "EBUSY")) throw error;
-    }
-  }
-}
-
 /** Writes what holds `resources`, into a cgroup that is there. */
 export function writeLimits(cgroup: Cgroup, resources: Resources): void {
   const version = cgroup.version === 1 ? 1 : 2;
-  for (const setting of settingsFor(resources, version)) writeSetting(cgroup, setting);
+  const settings = settingsFor(resources, version);
+  for (const setting of inOrder(cgroup, settings)) writeSetting(cgroup, setting);
 }
 
-async function makeCgroup(intent: CgroupIntent, id: string): Promise<Cgroup> {
-  if (intent.kind === "scope") return await makeInScope(intent, id);
+/**
+ * Version 1 wants memory to be no more than memory and swap together, at every moment: what grows
+ * begins with the sum.
+ */
+function inOrder(cgroup: Cgroup, settings: readonly CgroupSetting[]): readonly CgroupSetting[] {
+  const wanted = settings.find(({ file }) => file === "memory.limit_in_bytes");
+  const before = readIn({ version: 1, directories: cgroup.directories }, "memory.limit_in_bytes");
+  if (wanted === undefined || Number(wanted.value) <= Number(before)) return settings;
+  const isSum = ({ file }: CgroupSetting) => file === "memory.memsw.limit_in_bytes";
+  return [...settings.filter(isSum), ...settings.filter((setting) => !isSum(setting))];
+}
+
+async function makeCgroup(intent: CgroupIntent, container: ContainerDirectory): Promise<Cgroup> {
+  if (intent.kind === "scope") return await makeInScope(intent, container);
   const { version, parents, controllers, supervisor } = intent;
   for (const parent of parents) makeParent(parent, version);
   if (supervisor !== undefined) moveTo(supervisor);
-  const directories = parents.map((parent) => `${parent}/${id}`);
+  const directories = parents.map((parent) => `${parent}/${leafName(container)}`);
   if (version === 2) shareAll(parents, controllers, supervisor !== undefined);
   for (const directory of directories) makeEmpty(directory, version);
   return { version, directories };
@@ -88,8 +92,9 @@ async function makeCgroup(intent: CgroupIntent, id: string): Promise<Cgroup> {
 /** A scope of systemd's, hb in one part of it and the container in another. */
 async function makeInScope(
   { slice, controllers }: CgroupIntent & { readonly kind: "scope" },
-  id: string,
+  container: ContainerDirectory,
 ): Promise<Cgroup> {
+  const { id } = container;
   const uid = process.geteuid?.() ?? 0;
   const manager = findManager(uid);
   if (manager === undefined) throw new Error("systemd's manager has gone");
@@ -112,7 +117,7 @@ async function makeInScope(
   // What counts for `stats` costs next to nothing once there is a cgroup.
   const counting = ["memory", "pids"].filter((controller) => present.includes(controller));
   share(scope, [...new Set([...controllers, ...counting])]);
-  const directory = `${scope}/${id}`;
+  const directory = `${scope}/${leafName(container)}`;
   makeEmpty(directory, 2);
   return { version: 2, directories: [directory] };
 }
@@ -121,21 +126,20 @@ async function makeInScope(
 function makeParent(directory: string, version: 1 | 2): void {
   if (existsSync(directory)) return;
   makeParent(dirname(directory), version);
-  make(directory, version);
+  make(directory, version, { mayBeThere: true }); // another hb may be faster
 }
 
 /** Makes the container's own; what a killed supervisor left of it is empty, and goes first. */
 function makeEmpty(directory: string, version: 1 | 2): void {
-  removeCgroup({ version, directories: [directory] });
-  make(directory, version);
+  removeCgroup({ directories: [directory] });
+  make(directory, version, { mayBeThere: false });
 }
 
-function make(directory: string, version: 1 | 2): void {
+function make(directory: string, version: 1 | 2, { mayBeThere }: { mayBeThere: boolean }): void {
   try {
     mkdirSync(directory, { mode: 0o755 });
   } catch (error) {
-    // Another hb was faster; where it is the container's own, processes are in it.
-    if (isErrno(error, "EEXIST") && !/\/[0-9a-f]{64}$/.test(directory)) return;
+    if (isErrno(error, "EEXIST") && mayBeThere) return;
     throw new HbError(`Cannot make the cgroup ${directory}`, { cause: describe(error) });
   }
   if (version === 1) inheritCpuset(directory);
@@ -201,7 +205,7 @@ function writeSetting(cgroup: Cgroup, setting: CgroupSetting): void {
   ].find(([directory]) => directory !== undefined) ?? [undefined, { file, value }];
   if (directory === undefined) {
     if (setting.optional === true) return;
-    throw new HbError(`Cannot use ${setting.flag}: this kernel's cgroups have no ${file}`);
+    throw new HbError(`Cannot use ${setting.flag}: the cgroup has no ${file}`);
   }
   try {
     writeFileSync(`${directory}/${chosen.file}`, chosen.value);

@@ -7,8 +7,9 @@ import type { StopFlags } from "../options/containers.ts";
 import { takeTurn } from "../store/kept.ts";
 import type { StorePaths } from "../store/layout.ts";
 import { DirectoryLock, waitNamedLock } from "../store/lock.ts";
-import { releaseName } from "../store/names.ts";
+import { releaseNames } from "../store/names.ts";
 import { removeTrees } from "../store/remove.ts";
+import { removeCgroupOf } from "./cgroup-sweep.ts";
 import { ask } from "./control.ts";
 import { recordEvent } from "./events.ts";
 import { tryOwnContainer } from "./own.ts";
@@ -89,7 +90,8 @@ function removeUnlessRunning(
   if (!(lock instanceof DirectoryLock)) return lock === "busy" ? "running" : "missing";
   const image = imageOf(known);
   removeTrees(store, [{ path: known.directory, lock }], mapFlags);
-  releaseName(store, known.name, known.id);
+  removeCgroupOf(known);
+  releaseNames(store, known.id);
   recordEvent(store, { action: "destroy", known, image });
   return "removed";
 }
@@ -102,13 +104,14 @@ async function endByForce(known: Known, seconds: number): Promise<void> {
   const answer = await ask(known, ["stop", String(signal), String(timeoutMs)]);
   if (answer.kind === "gone") {
     const supervisor = supervisorOf(known);
-    // It is so young that nobody has heard of it, or it lets go this very moment: the one is seen
-    // in the directory, the other by looking again.
-    if (supervisor === undefined) return Promise.race([changes.next(), Bun.sleep(LOOK_AGAIN_MS)]);
     // One that has a payload and no ear is stopped or stuck; its end ends the container.
-    if (supervisor.isRunning) process.kill(supervisor.pid, "SIGKILL");
+    if (supervisor !== undefined) process.kill(supervisor, "SIGKILL");
+    // One that is so young that nobody has heard of it is seen in the directory before long.
+    else if (readState(known).status !== "exited") {
+      return Promise.race([changes.next(), Bun.sleep(LOOK_AGAIN_MS)]);
+    }
   }
-  // The end is written down; what is left is to unmount and to let go.
+  // What is left is to unmount and to let go.
   waitNamedLock(known.directory, "exclusive")?.release();
 }
 

@@ -5,7 +5,7 @@
 
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { cgroupFacts, readOptional } from "../host/cgroup.ts";
+import { cgroupMounts, readOptional } from "../host/cgroup.ts";
 import type { RunningContainer } from "./state.ts";
 
 /** A container's own cgroup: one directory, or with version 1 one per hierarchy. */
@@ -19,17 +19,22 @@ export type CgroupMember = Pick<RunningContainer, "id" | "pid">;
 
 /** The cgroup that is `member`'s alone; undefined where it has none. */
 export function liveCgroup(member: CgroupMember): LiveCgroup | undefined {
-  const facts = cgroupFacts();
-  if (facts.version === undefined) return undefined;
+  const mounts = cgroupMounts();
+  if (mounts.version === undefined) return undefined;
   const paths = pathsOf(readOptional(`/proc/${member.pid}/cgroup`));
-  const places =
-    facts.version === 2
-      ? [`${facts.unified.mountPoint}${paths.get("") ?? "/"}`]
-      : Object.entries(facts.hierarchies).map(
-          ([controller, mountPoint]) => `${mountPoint}${paths.get(controller) ?? "/"}`,
-        );
+  const places = Object.entries(mounts.hierarchies).map(
+    ([controller, mountPoint]) => `${mountPoint}${paths.get(controller) ?? "/"}`,
+  );
   const directories = [...new Set(places)].filter((place) => isOwn(place, member.id));
-  return directories.length === 0 ? undefined : { version: facts.version, directories };
+  return directories.length === 0 ? undefined : { version: mounts.version, directories };
+}
+
+/** Whether the container is paused. */
+export function isFrozen(member: CgroupMember): boolean {
+  const cgroup = liveCgroup(member);
+  const unified = readIn(cgroup, "cgroup.freeze");
+  const legacy = readIn(cgroup, "freezer.state");
+  return unified?.trim() === "1" || (legacy !== undefined && legacy.trim() !== "THAWED");
 }
 
 /** The name of the scope that systemd is asked for. */
@@ -52,7 +57,7 @@ export function readIn(cgroup: LiveCgroup | undefined, name: string): string | u
 function isOwn(directory: string, id: string): boolean {
   const name = basename(directory);
   // A whole scope, where the container was put into one while it ran.
-  return name === id || name === `${scopeName(id)}.scope`;
+  return name.startsWith(id) || name === `${scopeName(id)}.scope`;
 }
 
 /** The lines of /proc/PID/cgroup by controller; version 2's by "" (cgroups(7)). */

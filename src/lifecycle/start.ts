@@ -12,7 +12,7 @@ import { tryOwnContainer } from "./own.ts";
 import { readPlan } from "./record.ts";
 import { type Known, NoSuchContainer, nameOf } from "./select.ts";
 import type { Site } from "./site.ts";
-import { readState } from "./state.ts";
+import { readState, setStateAside } from "./state.ts";
 
 /** What carries a start out: it becomes the supervisor, or starts one. Its exit status. */
 export type Launch = (ready: Ready) => number;
@@ -56,6 +56,7 @@ async function startLocked(site: Site, known: Known, { detach, lock, launch }: S
   const container = { id, directory, keep: !isTemporary, lock: lock.fd, ...named };
   const ready = await makeReady(origin, { site, container, detach });
   try {
+    setStateAside(known);
     // From here on it ends with its run (`hb create --rm`).
     if (isTemporary) rmSync(within(directory, "kept"), { force: true });
     return launch({ ...ready, keep: [...ready.keep, lock.handOver()] });

@@ -10,7 +10,7 @@ import { createStore, openStore, type StorePaths, within } from "../store/layout
 import { claimName } from "../store/names.ts";
 import { readPlan } from "./record.ts";
 import { findContainer, type Known, listKnown } from "./select.ts";
-import { readState, requireRunning } from "./state.ts";
+import { readState, requireRunning, setStateAside } from "./state.ts";
 
 let store: StorePaths;
 let supervisor: Bun.Subprocess<"pipe", "pipe">;
@@ -84,6 +84,15 @@ describe("readState()", () => {
     expect(readState(known)).toMatchObject({ status: "restarting", exitCode: 3 });
     lock.release();
     expect(readState(known)).toMatchObject({ status: "exited", exitCode: 3, oomKilled: true });
+  });
+
+  test("knows a beginning from an end, and the last end from none", () => {
+    const { known, lock } = put({ status: "stopped", hb: { supervisor: 1, exitCode: 3 } });
+    expect(readState(known)).toMatchObject({ status: "exited", exitCode: 3 });
+    setStateAside(known);
+    expect(readState(known)).toMatchObject({ status: "created" });
+    lock.release();
+    expect(readState(known)).toMatchObject({ status: "exited", exitCode: 3 });
   });
 
   test("takes a state that a power cut has emptied for an end", () => {

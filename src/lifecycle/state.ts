@@ -5,10 +5,11 @@
  * the same, and a container whose state says `running` then ended with its supervisor.
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import { within } from "../store/layout.ts";
 import { isHeld } from "../store/lock.ts";
+import { isFrozen } from "./live-cgroup.ts";
 import { type Known, nameOf } from "./select.ts";
 
 /** docker's words. */
@@ -80,7 +81,8 @@ const EXIT_KILLED = 137;
 export function readState(known: Known): ContainerState {
   // The lock first: what a supervisor wrote before it let go is there to be read then.
   const held = isHeld(known.directory);
-  const file = readStateFile(known);
+  const file =
+    readStateFile(known, "state.json") ?? (held ? undefined : readStateFile(known, LAST));
   if (file === undefined) return { status: "created", oomKilled: false, restartCount: 0 };
   if (file === "damaged") return { ...lost, finishedAt: modifiedAt(known) };
   const { hb } = file;
@@ -95,7 +97,9 @@ export function readState(known: Known): ContainerState {
     const { supervisor, health } = hb;
     const pid = file.pid === undefined ? {} : { pid: file.pid };
     const healthy = health === undefined ? {} : { health };
-    return { ...common, ...pid, ...healthy, status: "running", supervisor, restartCount };
+    const isPaused = file.pid !== undefined && isFrozen({ id: known.id, pid: file.pid });
+    const status = isPaused ? "paused" : "running";
+    return { ...common, ...pid, ...healthy, status, supervisor, restartCount };
   }
   if (file.status === "stopped") return { ...common, status: "exited", restartCount };
   const end = { finishedAt: modifiedAt(known), exitCode: EXIT_KILLED, reason: lost.reason };
@@ -117,19 +121,26 @@ export function requireRunning(known: Known, doing: string): RunningContainer {
   });
 }
 
-/**
- * The supervisor as it has told of itself, if it is there still; and whether it has a payload. One
- * that was killed has the lock for a moment longer than its memory.
- */
-export function supervisorOf(
-  known: Known,
-): { readonly pid: number; readonly isRunning: boolean } | undefined {
-  const file = isHeld(known.directory) ? readStateFile(known) : undefined;
-  if (file === undefined || file === "damaged") return undefined;
-  const { supervisor: pid } = file.hb;
-  if (isHelper(pid)) return { pid, isRunning: file.status === "running" };
-  return isDying(pid) ? { pid, isRunning: false } : undefined;
+/** The supervisor as it has told of itself, if it has a payload still. */
+export function supervisorOf(known: Known): number | undefined {
+  const file = isHeld(known.directory) ? readStateFile(known, "state.json") : undefined;
+  if (file === undefined || file === "damaged" || file.status !== "running") return undefined;
+  return isHelper(file.hb.supervisor) ? file.hb.supervisor : undefined;
 }
+
+/**
+ * Puts the state of the run before aside, for the time until the new supervisor tells of itself: a
+ * container whose lock is held and that has a state then never is at its beginning.
+ */
+export function setStateAside({ directory }: Known): void {
+  try {
+    renameSync(within(directory, "state.json"), within(directory, LAST));
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+}
+
+const LAST = "state.json.last";
 
 const lost = {
   status: "exited",
@@ -151,10 +162,10 @@ function told({ startedAt, finishedAt, exitCode, reason, error }: StateFile["hb"
 }
 
 /** Absent before the first start; damaged at most by a power cut, for it comes by rename. */
-function readStateFile({ directory }: Known): StateFile | "damaged" | undefined {
+function readStateFile({ directory }: Known, name: string): StateFile | "damaged" | undefined {
   let text: string;
   try {
-    text = readFileSync(within(directory, "state.json"), "utf8");
+    text = readFileSync(within(directory, name), "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
@@ -169,7 +180,8 @@ function readStateFile({ directory }: Known): StateFile | "damaged" | undefined 
 }
 
 function modifiedAt({ directory }: Known): string {
-  const stat = statSync(within(directory, "state.json"), { throwIfNoEntry: false });
+  const file = ["state.json", LAST].map((name) => within(directory, name)).find(existsSync);
+  const stat = file === undefined ? undefined : statSync(file, { throwIfNoEntry: false });
   return new Date(stat?.mtimeMs ?? Date.now()).toISOString();
 }
 
@@ -177,21 +189,12 @@ function isHelper(pid: number): boolean {
   return readProcess(pid, "cmdline")?.startsWith("hb-init\0") === true;
 }
 
-/** It has no arguments any more, and is not only waiting to be asked for its status (proc(5)). */
-function isDying(pid: number): boolean {
-  const [state] = wordsOf(pid);
-  return readProcess(pid, "cmdline") === "" && state !== undefined && !/[ZXx]/.test(state);
-}
-
+/** proc(5): the second word after the name, which may have spaces and parentheses of its own. */
 function parentOf(pid: number): number | undefined {
-  const [, parent] = wordsOf(pid);
-  return parent === undefined ? undefined : Number(parent);
-}
-
-/** What proc(5)'s stat has after the name, which may have spaces and parentheses of its own. */
-function wordsOf(pid: number): string[] {
   const stat = readProcess(pid, "stat");
-  return stat === undefined ? [] : stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return stat === undefined
+    ? undefined
+    : Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
 
 function readProcess(pid: number, name: string): string | undefined {

@@ -8,7 +8,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { containerPath, type StorePath, type StorePaths, within } from "./layout.ts";
-import { DirectoryLock, tryOwn, waitFileLock } from "./lock.ts";
+import { type DirectoryLock, waitFileLock, waitNamedLock } from "./lock.ts";
 
 /** Tries at making a directory that sweeps take away between mkdir and flock. */
 const TRIES_MAX = 100;
@@ -19,8 +19,9 @@ export function makeContainer(store: StorePaths, id: string): DirectoryLock {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     // 0700: what a container writes is its owner's business.
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    const lock = tryOwn(path);
-    if (lock instanceof DirectoryLock) return lock;
+    // Whoever sweeps has it for as long as it takes to remove it.
+    const lock = waitNamedLock(path, "exclusive");
+    if (lock !== undefined) return lock;
   }
   throw new Error(`'${path}' is taken away again and again`);
 }

@@ -9,6 +9,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -60,17 +61,22 @@ export function claimName(store: StorePaths, name: string, id: string): ClaimedN
   }
 }
 
-/** Gives up what `id` is called; another's name is left alone. */
-export function releaseName(store: StorePaths, name: string | undefined, id: string): void {
-  if (name === undefined) return;
+/**
+ * Gives up the names of the container `id`, all but `kept`: more than one are what a rename leaves
+ * that was killed.
+ */
+export function releaseNames(store: StorePaths, id: string, kept?: string): void {
   const directory = within(store.root, "names");
+  if (!existsSync(directory)) return;
   using _lock = waitLock(directory, "exclusive");
-  const file = within(directory, name);
-  const fd = openOptional(file);
-  if (fd === undefined) return;
-  const holder = readFileSync(fd, "latin1");
-  closeSync(fd);
-  if (holder === id) rmSync(file, { force: true });
+  for (const name of readdirSync(directory)) {
+    const file = within(directory, name);
+    // A supervisor unlinks a temporary container's name whenever that ends.
+    const fd = name === kept ? undefined : openOptional(file);
+    if (fd === undefined) continue;
+    if (readFileSync(fd, "latin1") === id) rmSync(file, { force: true });
+    closeSync(fd);
+  }
 }
 
 /** Unlinks what killed processes left; its own supervisor unlinks a name that ends in peace. */

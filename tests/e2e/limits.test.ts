@@ -1,7 +1,7 @@
 /** Flags that limit what a container may use. On machines with systemd, tests/vm has the rest. */
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
 import { Box, busybox, isRoot, rootTest } from "./harness.ts";
 
 const box = new Box();
@@ -12,7 +12,7 @@ const isUnified = existsSync(cgroups) && statfsSync(cgroups).type === CGROUP2_SU
 /** The container's directories in every hierarchy. */
 async function directoriesOf(cidfile: string): Promise<string[]> {
   const id = readFileSync(box.path(cidfile), "utf8");
-  const { stdout } = await box.command(["find", cgroups, "-type", "d", "-name", id]);
+  const { stdout } = await box.command(["find", cgroups, "-type", "d", "-name", `${id}*`]);
   return stdout.split("\n").filter(Boolean);
 }
 
@@ -25,10 +25,11 @@ async function settingOf(cidfile: string, legacy: string, unified: string): Prom
 }
 
 describe("as root", () => {
-  rootTest("a process that outgrows the memory limit is killed", async () => {
+  rootTest("a process that outgrows the memory limit is killed, and hb says why", async () => {
     const hog = ["sh", "-c", "exec tail /dev/zero"];
     const run = await box.hb(["run", "-q", "-m", "48m", "--cidfile", "hog", busybox, ...hog]);
     expect(run).toMatchObject({ status: 137, stdout: "" });
+    expect(run.stderr).toContain("killed by SIGKILL: memory limit 48 MiB reached");
     expect(await directoriesOf("hog")).toEqual([]);
   });
 
@@ -72,6 +73,81 @@ describe("as root", () => {
     expect(await directoriesOf("failed")).toEqual([]);
   });
 });
+
+describe("containers that run, as root", () => {
+  const start = (name: string, ...flags: string[]) =>
+    box.output("-d", "--name", name, "--network", "none", ...flags, busybox, ...counting);
+  const counting = ["sh", "-c", "while :; do read line; echo; done < /dev/zero"];
+  const hb = async (...args: string[]) => {
+    const { status, stdout, stderr } = await box.hb(args);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    return stdout.trimEnd();
+  };
+  const field = (name: string, template: string) => hb("inspect", "-f", template, name);
+
+  rootTest("are paused and go on, and are paused only once", async () => {
+    await start("frozen");
+    expect(await hb("pause", "frozen")).toBe("frozen");
+    expect(await field("frozen", "{{.State.Status}} {{.State.Paused}}")).toBe("paused true");
+    expect(await box.failure(1, ["pause", "frozen"])).toMatch(/frozen: it is paused already/);
+    expect(await hb("unpause", "frozen")).toBe("frozen");
+    expect(await field("frozen", "{{.State.Status}}")).toBe("running");
+    expect(await box.failure(1, ["unpause", "frozen"])).toMatch(/frozen: it is not paused/);
+    // What is frozen cannot end by itself, and ends all the same.
+    await hb("pause", "frozen");
+    expect(await hb("stop", "-t", "0", "frozen")).toBe("frozen");
+    expect(await box.failure(1, ["pause", "frozen"])).toMatch(/is not running/);
+    await hb("rm", "frozen");
+  });
+
+  rootTest("are paused with their supervisor killed, and nothing is left", async () => {
+    const id = await start("orphan", "--pids-limit", "20");
+    await hb("pause", "orphan");
+    process.kill(Number(await field("orphan", "{{.State.Pid}}").then(parentOf)), "SIGKILL");
+    expect(await hb("wait", "orphan")).toBe("137");
+    await hb("rm", "orphan");
+    const { stdout } = await box.command(["find", cgroups, "-name", `${id}*`]);
+    expect(stdout).toBe("");
+  });
+
+  rootTest("are given other limits at once, which the next start has as well", async () => {
+    const id = await start("grown", "-m", "64m");
+    writeFileSync(box.path("grown"), id);
+    const limit = () => settingOf("grown", "memory.limit_in_bytes", "memory.max");
+    for (const [size, bytes] of [
+      ["200m", 200 << 20],
+      ["48m", 48 << 20],
+    ] as const) {
+      expect(await hb("update", "-m", size, "grown")).toBe("grown");
+      expect(await limit()).toBe(String(bytes));
+    }
+    await hb("restart", "-t", "0", "grown");
+    expect(await limit()).toBe(String(48 << 20));
+    expect(await box.failure(1, ["update", "-m", "1m", "grown"])).toMatch(/the minimum is 6m/);
+    expect(await box.failure(125, ["update", "grown"])).toMatch(/nothing is to be different/);
+    await hb("rm", "-f", "grown");
+  });
+
+  rootTest("tell what they use, from a cgroup and without", async () => {
+    await start("counted", "-m", "64m");
+    await start("summed");
+    const lines = await hb("stats", "--no-stream", "--format", "json");
+    const rows = lines.split("\n").map((line) => JSON.parse(line) as Record<string, string>);
+    const byName = new Map(rows.map((row) => [row.Name, row]));
+    expect(byName.get("counted")?.MemUsage).toMatch(/^[\d.]+[KM]iB \/ 64MiB$/);
+    expect(byName.get("summed")?.MemUsage).toMatch(/^[\d.]+[KM]iB \/ [\d.]+[GT]iB$/);
+    for (const row of rows) {
+      expect(row.CPUPerc).toMatch(/^[1-9]\d*\.\d\d%$/);
+      expect(row).toMatchObject({ PIDs: "1", NetIO: "0B / 0B" });
+    }
+    await hb("rm", "-f", "counted", "summed");
+    expect(await hb("stats", "--no-stream")).toMatch(/^CONTAINER ID +NAME +CPU % +MEM USAGE/);
+  });
+});
+
+function parentOf(pid: string): string {
+  return /^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? "";
+}
 
 describe("--oom-score-adj", () => {
   test("is the payload's", async () => {

@@ -1,4 +1,4 @@
-/** What hb tells about containers: ps, port, top, inspect and events, against containers that run. */
+/** What hb tells of containers: ps, port, top, inspect and events, about some that run. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { Box, busybox, isRoot, testWith } from "./harness.ts";
