@@ -5,7 +5,7 @@
 //!   getppid COUNT                                       that many system calls: wall ns, cpu ns
 //!   files DIR COUNT                                     create, stat, read, unlink: wall, cpu ns
 //!   stay                                                say "ready", then wait for a signal
-//!   lines COUNT FILE                                    say that many bytes; wall, cpu ns into FILE
+//!   lines COUNT FILE                                    say that many bytes; wall, cpu ns to FILE
 //!   serve PORT COUNT                                    give that many bytes to one who connects
 //!   fetch ADDRESS PORT                                  take them: ns of first and last, count
 //!

@@ -3,9 +3,9 @@
  *
  *   bun bench/run.ts [--quick] [--only start,pull,…] [--check]
  *
- * --quick takes few rounds; --only names groups (start, detached, logs, pull, unpack, memory, files,
- * calls, output, network, exec); --check exits 1 when a budget is missed. Run as root it measures
- * root and the rootless test user, run by anybody else it measures that user alone.
+ * --quick takes few rounds; --only names groups (start, detached, logs, pull, unpack, memory,
+ * files, calls, output, network, exec); --check exits 1 when a budget is missed. Run as root it
+ * measures root and the rootless test user, run by anybody else it measures that user alone.
  */
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
