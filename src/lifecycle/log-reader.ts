@@ -1,6 +1,6 @@
 /** A container's log, read once or followed: its directory's changes say when there is more. */
 
-import { type FSWatcher, watch } from "node:fs";
+import { DirectoryWatch } from "../host/watch.ts";
 import { ask } from "./control.ts";
 import { LogCursor } from "./log-files.ts";
 import { LogPrinter, type LogView, type Stream } from "./log-record.ts";
@@ -43,7 +43,7 @@ class LogNews implements Disposable {
   /** What there is now is all there will be. */
   isOver = false;
   readonly #known: Known;
-  readonly #watcher: FSWatcher;
+  readonly #watch: DirectoryWatch;
   readonly #timer: Timer | undefined;
   readonly #leaving = new AbortController();
   #isNew = false;
@@ -52,9 +52,8 @@ class LogNews implements Disposable {
 
   constructor(known: Known, until: string | undefined) {
     this.#known = known;
-    this.#watcher = watch(known.directory, () => this.#note());
-    // The directory has gone, and the container with it: its supervisor tells.
-    this.#watcher.on("error", () => this.#note());
+    // When the directory goes, the container has gone with it: its supervisor tells.
+    this.#watch = new DirectoryWatch(known.directory, () => this.#note());
     const end = () => {
       this.isOver = true;
       this.#note();
@@ -95,7 +94,7 @@ class LogNews implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#watcher.close();
+    this.#watch[Symbol.dispose]();
     this.#leaving.abort();
   }
 }
