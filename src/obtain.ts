@@ -36,14 +36,14 @@ interface Places {
 }
 
 /** The bare name of the image that is embedded in hb. */
-const EMBEDDED = "hello";
+export const embeddedName = "hello";
 
 /** The image `wanted` names, pulled first where its policy says so. */
 export async function obtainImage(wanted: Wanted, places: Places): Promise<ObtainedImage> {
   const reference = parseReference(wanted.image);
   const host = hostPlatform(process.arch);
   const platform = wanted.platform === undefined ? host : parsePlatform(wanted.platform, host);
-  const isEmbedded = wanted.image === EMBEDDED && platform.architecture === host.architecture;
+  const isEmbedded = wanted.image === embeddedName && platform.architecture === host.architecture;
   const record = isEmbedded
     ? await importEmbedded(reference, platform, places)
     : await findOrPull(wanted, reference, platform, places);

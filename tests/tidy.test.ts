@@ -29,11 +29,14 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   output: ["errors", "host", "nearest"],
   pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
   embedded: ["image", "registry"],
+  // What `hb check` found broken, made whole again by a pull.
+  repair: [...["embedded", "errors", "host", "image"], ...["obtain", "pull", "registry", "store"]],
   obtain: ["embedded", "errors", "host", "image", "options", "pull", "registry", "store"],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
     ...["container", "doctor", "errors", "helper", "host", "image", "layer", "lifecycle"],
-    ...["network", "obtain", "options", "output", "pull", "registry", "store", "fflate"],
+    ...["network", "obtain", "options", "output", "pull", "registry", "repair", "store"],
+    ...["fflate"],
   ],
   // Containers that exist, and the way to a running one that several commands share.
   lifecycle: [

@@ -23,6 +23,7 @@ import type {
   UpdateOptions,
   WaitOptions,
 } from "../options/containers.ts";
+import type { CheckOptions, SystemOptions } from "../options/store.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -68,6 +69,8 @@ export interface Commands {
   readonly rmi: RmiOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
+  readonly check: CheckOptions;
+  readonly system: SystemOptions;
   readonly doctor: ReportOptions;
   readonly version: ReportOptions;
   readonly help: HelpOptions;
@@ -116,6 +119,8 @@ export const commandNames = [
   "rmi",
   "prune",
   "clean",
+  "check",
+  "system",
   "doctor",
   "version",
   "help",

@@ -8,6 +8,7 @@ import { UsageError } from "../errors.ts";
 import type { HelpOptions } from "../options.ts";
 import { printResult } from "../output.ts";
 import { containerTexts } from "./help-containers.ts";
+import { storeTexts } from "./help-store.ts";
 
 /** Prints the text about `topic`, or the overview. */
 export function help({ topic }: HelpOptions): number {
@@ -48,6 +49,8 @@ Images
 This machine
   prune                                 remove layers and containers nobody uses
   clean                                 the same as prune
+  check [--repair] [IMAGE...]           find what is broken here, and pull it again
+  system df                             what images and containers take
   doctor                                what hb can do here, and what would improve it
   version                               hb's version
   help [COMMAND]                        this text, or all about one command
@@ -291,6 +294,7 @@ const help_ = `hb help [COMMAND]
 
 const texts: Readonly<Record<string, string>> = {
   ...containerTexts,
+  ...storeTexts,
   run,
   spec,
   pull,

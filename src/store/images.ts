@@ -7,6 +7,7 @@
 
 import {
   closeSync,
+  type Dirent,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -15,7 +16,6 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  statSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -67,7 +67,7 @@ export function findImage(
   // What a digest names may have come by a tag of the same repository.
   const name = imagePath(store, reference);
   const repository = name.slice(0, name.lastIndexOf("@"));
-  for (const sibling of namesIn(dirname(name))) {
+  for (const { name: sibling } of entriesIn(dirname(name))) {
     const directory = `${dirname(name)}/${sibling}`;
     if (!directory.startsWith(`${repository}:`)) continue;
     const tag = sibling.slice(sibling.indexOf(":") + 1);
@@ -80,18 +80,24 @@ export function findImage(
 
 /** Every record in the store, by reference and platform. */
 export function listImages(store: StorePaths): StoredImage[] {
-  const images: StoredImage[] = [];
-  collect(store.images, images);
-  return images.sort((a, b) => (a.file < b.file ? -1 : 1));
+  return listRecordFiles(store).flatMap((file) => {
+    const record = readRecord(file);
+    return record === undefined ? [] : [{ record, file }];
+  });
 }
 
-function collect(directory: StorePath, images: StoredImage[]): void {
-  for (const name of namesIn(directory)) {
-    const path = within(directory, name);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat?.isDirectory()) collect(path, images);
-    const record = stat?.isFile() ? readRecord(path) : undefined;
-    if (record !== undefined) images.push({ record, file: path });
+/** The files of all records, readable or not, in `listImages`' order. */
+export function listRecordFiles(store: StorePaths): StorePath[] {
+  const files: StorePath[] = [];
+  collect(store.images, files);
+  return files.sort();
+}
+
+function collect(directory: StorePath, files: StorePath[]): void {
+  for (const entry of entriesIn(directory)) {
+    const path = within(directory, entry.name);
+    if (entry.isDirectory()) collect(path, files);
+    else if (entry.isFile()) files.push(path);
   }
 }
 
@@ -151,9 +157,9 @@ export function writeDurably(store: StorePaths, file: string, content: string | 
   }
 }
 
-function namesIn(directory: string): string[] {
+function entriesIn(directory: string): Dirent[] {
   try {
-    return readdirSync(directory);
+    return readdirSync(directory, { withFileTypes: true });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return []; // removed meanwhile, or never there
@@ -165,7 +171,7 @@ function namesIn(directory: string): string[] {
 }
 
 /** The record in `file`, if there is one; a file that is no record is an error. */
-function readRecord(file: string): ImageRecord | undefined {
+export function readRecord(file: string): ImageRecord | undefined {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -179,7 +185,7 @@ function readRecord(file: string): ImageRecord | undefined {
   } catch (error) {
     throw new HbError(`Cannot read the image record "${file}"`, {
       cause: error,
-      hint: "remove that file and pull the image again",
+      hint: "repair it with 'hb check --repair'",
     });
   }
 }

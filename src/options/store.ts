@@ -1,0 +1,19 @@
+/** What was asked of the store's commands: values only, as in options.ts. */
+
+/** `hb check [flags] [IMAGE…]`. */
+export interface CheckOptions {
+  /** All when there are none. */
+  readonly images: readonly string[];
+  readonly repair: boolean;
+  readonly quiet: boolean;
+  readonly tlsVerify: boolean;
+}
+
+/** `hb system df`. */
+export interface SystemOptions {
+  readonly verb: "df";
+  /** A row for each image and container. */
+  readonly verbose: boolean;
+  /** `table`, `json`, or a template. */
+  readonly format: string;
+}
