@@ -11,7 +11,7 @@ import { familiarName, parseReference, type Reference } from "./image/reference.
 import type { ImageFlags, PullPolicy } from "./options.ts";
 import type { Registry } from "./registry/client.ts";
 import { readBlob } from "./store/blobs.ts";
-import { findImage, type ImageRecord } from "./store/images.ts";
+import { findImage, findStoredImage, type ImageRecord, noteUse } from "./store/images.ts";
 import { layerDiffPath, type StorePaths } from "./store/layout.ts";
 
 /** An image that is wholly in the store. */
@@ -62,8 +62,12 @@ async function findOrPull(
   platform: Platform,
   places: Places,
 ): Promise<ImageRecord> {
-  const found = wanted.pull === "always" ? undefined : findImage(places.store, reference, platform);
-  if (found !== undefined) return found;
+  const found =
+    wanted.pull === "always" ? undefined : findStoredImage(places.store, reference, platform);
+  if (found !== undefined) {
+    noteUse(found);
+    return found.record;
+  }
   if (wanted.pull === "never") {
     throw new HbError(`Cannot run ${familiarName(reference)}: it was not pulled`, {
       hint: `pull it with 'hb pull ${wanted.image}', or leave --pull never out`,

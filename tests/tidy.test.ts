@@ -27,7 +27,9 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   ip: [],
   errors: [],
   output: ["errors", "host", "nearest"],
-  pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
+  // How much the store may take.
+  budget: ["container", "errors", "output", "store"],
+  pull: ["budget", "image", "registry", "layer", "store", "helper", "host", "output", "errors"],
   embedded: ["image", "registry"],
   // What `hb check` found broken, made whole again by a pull.
   repair: [...["embedded", "errors", "host", "image"], ...["obtain", "pull", "registry", "store"]],

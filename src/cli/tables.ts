@@ -127,8 +127,10 @@ export const networkRmFlags: FlagTable<{ readonly force: boolean }> = {
 export const pruneFlags: FlagTable<PruneOptions> = {
   all: toggle("all", "a"),
   containers: toggle("containers"),
+  filter: many("filter"),
   force: toggle("force", "f"),
   images: toggle("images"),
+  keep: one("keep"),
 };
 
 /** `hb doctor` and `hb version`. */

@@ -260,14 +260,19 @@ prune                           remove created networks without containers
 const prune = `hb prune [FLAGS]
 
   hb prune
-  hb prune --all
+  hb prune --all --filter until=240h
+  hb prune --keep 5GB
 
 Removes containers that ended, also those that were kept, and layers no image needs. What running
-containers use stays.
+containers use stays. With HB_STORE_MAX=SIZE in the environment each pull ends as by --keep SIZE.
 
   -a, --all                     all images as well
       --containers              containers only, as 'hb container prune'
       --images                  no containers, as 'hb image prune'; what they are made of stays
+      --keep SIZE               images, the least recently used first, until the layers take no
+                                more than this
+      --filter KEY=VALUE        only images and containers with until=10h (made longer ago; or a
+                                time), label=NAME[=VALUE], label!=NAME[=VALUE]
   -f, --force                   taken for docker's sake: hb does not ask
 `;
 

@@ -16,6 +16,8 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -62,8 +64,19 @@ export function findImage(
   reference: Reference,
   platform: Platform,
 ): ImageRecord | undefined {
-  const exact = readRecord(imageRecordPath(store, reference, platform));
-  if (exact !== undefined || reference.digest === undefined) return exact;
+  return findStoredImage(store, reference, platform)?.record;
+}
+
+/** The same with its file. */
+export function findStoredImage(
+  store: StorePaths,
+  reference: Reference,
+  platform: Platform,
+): StoredImage | undefined {
+  const file = imageRecordPath(store, reference, platform);
+  const exact = readRecord(file);
+  if (exact !== undefined) return { record: exact, file };
+  if (reference.digest === undefined) return undefined;
   // What a digest names may have come by a tag of the same repository.
   const name = imagePath(store, reference);
   const repository = name.slice(0, name.lastIndexOf("@"));
@@ -72,10 +85,35 @@ export function findImage(
     if (!directory.startsWith(`${repository}:`)) continue;
     const tag = sibling.slice(sibling.indexOf(":") + 1);
     const tagged = { registry: reference.registry, repository: reference.repository, tag };
-    const record = readRecord(imageRecordPath(store, tagged, platform));
-    if (record?.manifest === reference.digest || record?.index === reference.digest) return record;
+    const file = imageRecordPath(store, tagged, platform);
+    const record = readRecord(file);
+    if (record?.manifest === reference.digest || record?.index === reference.digest) {
+      return { record, file };
+    }
   }
   return undefined;
+}
+
+/** How exactly a last use is known: a start in between leaves the file alone. */
+const USE_NOTED_EVERY_MS = 3_600_000;
+
+/** Writes down that the image is used: the time of its record's file. */
+export function noteUse({ file }: StoredImage): void {
+  const now = Date.now();
+  // A clock that was ahead for a while must not make an image the latest used for good.
+  if (Math.abs(now - lastUseMs(file)) < USE_NOTED_EVERY_MS) return;
+  try {
+    utimesSync(file, now / 1000, now / 1000);
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    // Removed meanwhile, or a store that can only be read: it is pruned by nobody or by others.
+    if (!["ENOENT", "EROFS", "EACCES", "EPERM"].includes(code)) throw error;
+  }
+}
+
+/** When the image was pulled or last run, to the hour. */
+export function lastUseMs(file: StorePath): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 /** Every record in the store, by reference and platform. */
