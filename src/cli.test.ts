@@ -111,6 +111,7 @@ describe("help", () => {
     ["update", containers.updateFlags],
     ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
+    ["lock", store.lockFlags],
     ["check", store.checkFlags],
     ["system", store.systemDfFlags],
     ["start", containers.startFlags],

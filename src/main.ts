@@ -66,6 +66,7 @@ const commands: Run = {
   rmi: async (options) => (await import("./commands/rmi.ts")).rmi(options),
   prune: async (options) => (await import("./commands/prune.ts")).prune(options),
   clean: async (options) => (await import("./commands/clean.ts")).clean(options),
+  lock: async (options) => (await import("./commands/lock.ts")).lock(options),
   check: async (options) => (await import("./commands/check.ts")).check(options),
   system: async (options) => (await import("./commands/system.ts")).system(options),
   doctor: async (options) => (await import("./commands/doctor.ts")).doctor(options),

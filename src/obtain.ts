@@ -40,10 +40,11 @@ export const embeddedName = "hello";
 
 /** The image `wanted` names, pulled first where its policy says so. */
 export async function obtainImage(wanted: Wanted, places: Places): Promise<ObtainedImage> {
-  const reference = parseReference(wanted.image);
+  const reference = await referenceOf(wanted);
   const host = hostPlatform(process.arch);
   const platform = wanted.platform === undefined ? host : parsePlatform(wanted.platform, host);
-  const isEmbedded = wanted.image === embeddedName && platform.architecture === host.architecture;
+  const isHosts = platform.architecture === host.architecture;
+  const isEmbedded = wanted.image === embeddedName && wanted.locked === undefined && isHosts;
   const record = isEmbedded
     ? await importEmbedded(reference, platform, places)
     : await findOrPull(wanted, reference, platform, places);
@@ -54,6 +55,13 @@ export async function obtainImage(wanted: Wanted, places: Places): Promise<Obtai
     config: parseConfig(readBlob(store, record.config)),
     lowerdirs: record.layers.map((name) => layerDiffPath(store, name)).reverse(),
   };
+}
+
+/** What is meant by the image's name: what the lock file says, where one is to be held to. */
+async function referenceOf({ image, locked }: Wanted): Promise<Reference> {
+  const reference = parseReference(image);
+  if (locked === undefined) return reference;
+  return (await import("./lock-file.ts")).lockedReference(reference, locked);
 }
 
 async function findOrPull(

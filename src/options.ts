@@ -10,6 +10,8 @@ export type Format = "table" | "json";
 
 /** Flags that choose an image and how to get it. */
 export interface ImageFlags {
+  /** `--locked[=FILE]`: only what this lock file has, as it has it. */
+  readonly locked?: string;
   readonly platform?: string;
   /** False: `--tls-verify=false`, plain HTTP and unverified certificates are taken. */
   readonly tlsVerify: boolean;

@@ -27,18 +27,29 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   ip: [],
   errors: [],
   output: ["errors", "host", "nearest"],
+  "lock-file": ["errors", "image"],
   // How much the store may take.
   budget: ["container", "errors", "output", "store"],
   pull: ["budget", "image", "registry", "layer", "store", "helper", "host", "output", "errors"],
   embedded: ["image", "registry"],
   // What `hb check` found broken, made whole again by a pull.
   repair: [...["embedded", "errors", "host", "image"], ...["obtain", "pull", "registry", "store"]],
-  obtain: ["embedded", "errors", "host", "image", "options", "pull", "registry", "store"],
+  obtain: [
+    "embedded",
+    "errors",
+    "host",
+    "image",
+    "lock-file",
+    "options",
+    "pull",
+    "registry",
+    "store",
+  ],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
     ...["container", "doctor", "errors", "helper", "host", "image", "layer", "lifecycle"],
     ...["network", "obtain", "options", "output", "pull", "registry", "repair", "store"],
-    ...["fflate"],
+    ...["fflate", "lock-file"],
   ],
   // Containers that exist, and the way to a running one that several commands share.
   lifecycle: [

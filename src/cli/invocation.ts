@@ -23,7 +23,7 @@ import type {
   UpdateOptions,
   WaitOptions,
 } from "../options/containers.ts";
-import type { CheckOptions, SystemOptions } from "../options/store.ts";
+import type { CheckOptions, LockOptions, SystemOptions } from "../options/store.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -69,6 +69,7 @@ export interface Commands {
   readonly rmi: RmiOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
+  readonly lock: LockOptions;
   readonly check: CheckOptions;
   readonly system: SystemOptions;
   readonly doctor: ReportOptions;
@@ -119,6 +120,7 @@ export const commandNames = [
   "rmi",
   "prune",
   "clean",
+  "lock",
   "check",
   "system",
   "doctor",

@@ -5,13 +5,17 @@ import { nearest } from "../nearest.ts";
 import { parseFlags } from "./flags.ts";
 import type { CommandName, Parser } from "./invocation.ts";
 import { help, refuseExtra, rulesOf } from "./rules.ts";
-import { checkFlags, systemDfFlags } from "./store-tables.ts";
+import { checkFlags, lockFlags, systemDfFlags } from "./store-tables.ts";
 
 /** The commands' parsers, by name. */
 export const storeParsers = {
   check(argv) {
     const { options, rest, help: asked } = parseFlags(checkFlags, argv, rulesOf("hb check"));
     return asked ? help("check") : { command: "check", options: { ...options, images: rest } };
+  },
+  lock(argv) {
+    const { options, rest, help: asked } = parseFlags(lockFlags, argv, rulesOf("hb lock"));
+    return asked ? help("lock") : { command: "lock", options: { ...options, images: rest } };
   },
   system([verb, ...argv]) {
     if (verb === undefined || verb === "--help" || verb === "-h") return help("system");

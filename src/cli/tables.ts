@@ -33,6 +33,7 @@ export const pull: Flag = {
 
 /** What chooses an image. */
 export const imageFlags: FlagTable<ImageFlags> = {
+  locked: { name: "locked", kind: "one", bare: "hb.lock" },
   platform: one("platform"),
   tlsVerify: { name: "tls-verify", kind: "switch", otherwise: true },
   quiet: toggle("quiet", "q"),

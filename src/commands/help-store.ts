@@ -16,6 +16,20 @@ checked when they were unpacked. One line for each thing that is broken, and exi
   -q, --quiet                   only what is broken
 `;
 
+const lock = `hb lock [FLAGS] [IMAGE...]
+
+  hb lock debian:12 postgres:17
+  hb lock
+
+Writes down what images mean at this moment: the digest of the index and of each platform's
+manifest. Images that are in the file already and not named stay as they are; without a name all of
+them are locked anew. 'hb help run' has the flag that holds run, create, pull and spec to the file.
+
+  -f, --file FILE               hb.lock in this directory unless said otherwise
+      --tls-verify=false        allow plain HTTP and unknown certificates
+  -q, --quiet                   do not list what was locked
+`;
+
 const system = `hb system df [FLAGS]
 
   hb system df
@@ -32,4 +46,4 @@ Says what the store takes, and what of it hb prune (with its flag -a) would give
 `;
 
 /** The texts, by command. */
-export const storeTexts: Readonly<Record<string, string>> = { check, system };
+export const storeTexts: Readonly<Record<string, string>> = { check, lock, system };

@@ -45,6 +45,7 @@ Images
   images [IMAGE]                        list the images here
   inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
+  lock [IMAGE...]                       write down what images mean now, for --locked
 
 This machine
   prune                                 remove layers and containers nobody uses
@@ -147,6 +148,7 @@ Limits
 
 Image and container
       --pull always|missing|never
+      --locked[=FILE]           only images that hb.lock has, as it has them; see 'hb help lock'
       --platform OS/ARCH        for example linux/arm64
       --tls-verify=false        allow plain HTTP and unknown certificates
   -q, --quiet                   say nothing while pulling
@@ -181,6 +183,7 @@ Fetches an image; layers that are here already are not fetched again. Ctrl-C lea
 done.
 
       --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
+      --locked[=FILE]           only what hb.lock has, as it has it; see 'hb help lock'
   -q, --quiet                   print only the digest
       --tls-verify=false        allow plain HTTP and unknown certificates
 `;

@@ -9,6 +9,15 @@ export interface CheckOptions {
   readonly tlsVerify: boolean;
 }
 
+/** `hb lock [flags] [IMAGE…]`. */
+export interface LockOptions {
+  /** None: all that are in the file. */
+  readonly images: readonly string[];
+  readonly file: string;
+  readonly quiet: boolean;
+  readonly tlsVerify: boolean;
+}
+
 /** `hb system df`. */
 export interface SystemOptions {
   readonly verb: "df";
