@@ -42,8 +42,7 @@ const headings: Readonly<Record<keyof ImageRow, string>> = {
 export async function images(options: ImagesOptions): Promise<number> {
   const store = currentStore();
   const chosen = choose(store, options);
-  // As docker has it, a format says more than --quiet.
-  if (options.quiet && options.format === "table") {
+  if (isIdsOnly(options)) {
     const ids = chosen.map(({ record }) =>
       options.noTrunc ? record.config : shortDigest(record.config),
     );
@@ -58,10 +57,20 @@ export async function images(options: ImagesOptions): Promise<number> {
   return 0;
 }
 
-function choose(store: StorePaths, { image, filter }: ImagesOptions): ListedImage[] {
+/** As docker has it, a format says more than --quiet. */
+function isIdsOnly({ quiet, format }: ImagesOptions): boolean {
+  return quiet && format === "table";
+}
+
+function choose(store: StorePaths, options: ImagesOptions): ListedImage[] {
+  const { image, filter } = options;
   const all = listImages(store);
   const named = image === undefined ? all : filterImages(all, image);
-  const listed = named.map(({ record }) => readListed(store, record));
+  // Ids are in the records: who asks for no more spares a thousand images' configs their reading.
+  const isBare = isIdsOnly(options) && filter.length === 0;
+  const listed = named.map(({ record }) => {
+    return isBare ? { record, labels: {} } : readListed(store, record);
+  });
   return filterListed(listed, filter, (text) => {
     const [found] = selectImages(store, text).images;
     if (found !== undefined) return readListed(store, found.record);
