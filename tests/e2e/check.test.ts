@@ -88,13 +88,18 @@ describe("hb check", () => {
   test("removes what its registry does not have", async () => {
     const { file, ...rest } = record();
     const other = `sha256:${"0".repeat(64)}`;
-    const place = join(file, "../../gone:1");
+    const place = join(file, "../../checked-gone:1");
     renameSync(join(file, ".."), place);
-    const gone = { ...rest, file: undefined, reference: `${registry}/gone:1`, manifest: other };
+    const gone = {
+      ...rest,
+      file: undefined,
+      reference: `${registry}/checked-gone:1`,
+      manifest: other,
+    };
     writeFileSync(join(place, readdirSync(place)[0] ?? ""), JSON.stringify(gone));
     const { status, stdout } = await box.hb(["check", "--repair"]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("Removed") });
-    expect((await box.hb(["images"])).stdout).not.toContain("gone");
+    expect((await box.hb(["images"])).stdout).not.toContain("checked-gone");
   });
 
   test("keeps what only cannot be fetched now, and fails", async () => {
