@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import * as containers from "./cli/container-tables.ts";
 import { commandNames } from "./cli/invocation.ts";
 import * as login from "./cli/login-tables.ts";
+import * as store from "./cli/store-tables.ts";
 import * as tables from "./cli/tables.ts";
 import { parseCommandLine } from "./cli.ts";
 import { helpText } from "./commands/help.ts";
@@ -56,6 +57,10 @@ describe("parseCommandLine()", () => {
     });
     expect(parseCommandLine(["image", "prune"]).options).toMatchObject({ images: true });
     expect(parseCommandLine(["system", "prune"]).options).toMatchObject({ images: false });
+    expect(parseCommandLine(["system", "df", "-v"])).toMatchObject({
+      command: "system",
+      options: { verb: "df", verbose: true },
+    });
     expect(parseCommandLine(["container", "stop", "x"]).command).toBe("stop");
   });
 
@@ -109,6 +114,9 @@ describe("help", () => {
     ["update", containers.updateFlags],
     ["events", containers.eventsFlags],
     ["prune", tables.pruneFlags],
+    ["lock", store.lockFlags],
+    ["check", store.checkFlags],
+    ["system", store.systemDfFlags],
     ["start", containers.startFlags],
     ["restart", containers.stopFlags],
     ["stop", containers.stopFlags],

@@ -10,6 +10,7 @@ import { parseFlags } from "./cli/flags.ts";
 import { type CommandName, commandNames, type Invocation, type Parser } from "./cli/invocation.ts";
 import { loginParsers } from "./cli/login-commands.ts";
 import { containerRules, help, missing, refuseExtra, rulesOf } from "./cli/rules.ts";
+import { storeParsers } from "./cli/store-commands.ts";
 import {
   imagesFlags,
   inspectFlags,
@@ -30,6 +31,7 @@ import type { NetworkOptions } from "./options.ts";
 const parsers: Readonly<Record<CommandName, Parser>> = {
   ...containerParsers,
   ...loginParsers,
+  ...storeParsers,
   pull: parsePull,
   images: parseImages,
   rmi: parseRmi,
@@ -64,7 +66,7 @@ function isCommand(word: string): word is CommandName {
 const groups: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   container: { ls: "ps", list: "ps", ps: "ps", remove: "rm", prune: "prune --containers" },
   image: { ls: "images", list: "images", rm: "rmi", remove: "rmi", prune: "prune --images" },
-  system: {},
+  system: { df: "system df" },
 };
 
 /** `container ls …` -> `ps …`: what is not renamed keeps its name. */

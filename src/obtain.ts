@@ -11,7 +11,7 @@ import { familiarName, parseReference, type Reference } from "./image/reference.
 import type { ImageFlags, PullPolicy } from "./options.ts";
 import type { Registry } from "./registry/client.ts";
 import { readBlob } from "./store/blobs.ts";
-import { findImage, type ImageRecord } from "./store/images.ts";
+import { findImage, findStoredImage, type ImageRecord, noteUse } from "./store/images.ts";
 import { layerDiffPath, type StorePaths } from "./store/layout.ts";
 
 /** An image that is wholly in the store. */
@@ -36,14 +36,15 @@ interface Places {
 }
 
 /** The bare name of the image that is embedded in hb. */
-const EMBEDDED = "hello";
+export const embeddedName = "hello";
 
 /** The image `wanted` names, pulled first where its policy says so. */
 export async function obtainImage(wanted: Wanted, places: Places): Promise<ObtainedImage> {
-  const reference = parseReference(wanted.image);
+  const reference = await referenceOf(wanted);
   const host = hostPlatform(process.arch);
   const platform = wanted.platform === undefined ? host : parsePlatform(wanted.platform, host);
-  const isEmbedded = wanted.image === EMBEDDED && platform.architecture === host.architecture;
+  const isHosts = platform.architecture === host.architecture;
+  const isEmbedded = wanted.image === embeddedName && wanted.locked === undefined && isHosts;
   const record = isEmbedded
     ? await importEmbedded(reference, platform, places)
     : await findOrPull(wanted, reference, platform, places);
@@ -56,14 +57,25 @@ export async function obtainImage(wanted: Wanted, places: Places): Promise<Obtai
   };
 }
 
+/** What is meant by the image's name: what the lock file says, where one is to be held to. */
+async function referenceOf({ image, locked }: Wanted): Promise<Reference> {
+  const reference = parseReference(image);
+  if (locked === undefined) return reference;
+  return (await import("./lock-file.ts")).lockedReference(reference, locked);
+}
+
 async function findOrPull(
   wanted: Wanted,
   reference: Reference,
   platform: Platform,
   places: Places,
 ): Promise<ImageRecord> {
-  const found = wanted.pull === "always" ? undefined : findImage(places.store, reference, platform);
-  if (found !== undefined) return found;
+  const found =
+    wanted.pull === "always" ? undefined : findStoredImage(places.store, reference, platform);
+  if (found !== undefined) {
+    noteUse(found);
+    return found.record;
+  }
   if (wanted.pull === "never") {
     throw new HbError(`Cannot run ${familiarName(reference)}: it was not pulled`, {
       hint: `pull it with 'hb pull ${wanted.image}', or leave --pull never out`,

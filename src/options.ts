@@ -12,6 +12,8 @@ export type Format = "table" | "json";
 export interface ImageFlags {
   /** `USER[:PASSWORD]` for the image's registry. */
   readonly creds?: string;
+  /** `--locked[=FILE]`: only what this lock file has, as it has it. */
+  readonly locked?: string;
   readonly platform?: string;
   /** False: `--tls-verify=false`, plain HTTP and unverified certificates are taken. */
   readonly tlsVerify: boolean;
@@ -121,10 +123,14 @@ export interface PruneOptions {
   readonly all: boolean;
   /** Ended containers, and nothing else. */
   readonly containers: boolean;
+  /** `until=TIME`, `label=NAME[=VALUE]` and `label!=`: only images and containers of these. */
+  readonly filter: readonly string[];
   /** docker's, which asks without it; hb does not. */
   readonly force: boolean;
   /** What no image needs, but no containers. */
   readonly images: boolean;
+  /** Images, the least recently used first, until the layers take no more than this. */
+  readonly keep?: string;
 }
 
 /** `hb doctor` and `hb version`. */

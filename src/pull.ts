@@ -34,8 +34,10 @@ import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
 import { collectLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
 import {
   createStore,
+  imageRecordPath,
   layerDiffPath,
   layerPath,
+  type StorePath,
   type StorePaths,
   stagingPath,
   storeError,
@@ -70,20 +72,34 @@ export async function pullImage(
   reference: Reference,
   settings: PullSettings,
 ): Promise<PulledImage> {
-  const { store, identity } = settings;
+  const { store, identity, quiet } = settings;
   const mapFlags = helperMapFlags(identity);
+  const keepBudget = await budget(quiet);
   createStore(store, process.geteuid?.() ?? 0);
   const resisting = sweep(store, mapFlags);
   if (resisting !== undefined) printNotice(formatError(resisting));
   const pull = new Pull(reference, settings, mapFlags);
   try {
-    return await pull.run();
+    const pulled = await pull.run();
+    keepBudget(store, imageRecordPath(store, reference, settings.platform), mapFlags);
+    return pulled;
   } catch (error) {
     // A terminal's Ctrl-C ends the helpers, too, before they can remove what they were making.
     sweep(store, mapFlags);
     if (settings.signal.aborted) throw settings.signal.reason;
     throw new HbError(`Cannot pull ${familiarName(reference)}`, { cause: error });
   }
+}
+
+/** What keeps the store to HB_STORE_MAX; nothing where that is not set. A bad value is said now. */
+async function budget(
+  quiet: boolean,
+): Promise<(store: StorePaths, pulled: StorePath, mapFlags: readonly string[]) => void> {
+  const text = process.env.HB_STORE_MAX ?? "";
+  if (text === "") return () => undefined;
+  const { keepBudget, parseBudget } = await import("./budget.ts");
+  const maxBytes = parseBudget(text);
+  return (store, pulled, mapFlags) => keepBudget(store, pulled, mapFlags, { maxBytes, quiet });
 }
 
 /** An image's documents, every one checked against the digest that names it. */

@@ -29,26 +29,25 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   output: ["errors", "host", "nearest"],
   // Who asks a registry: from the command line, variables, files and helper programs.
   credentials: ["errors", "host", "image", "output", "registry"],
-  pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
+  "lock-file": ["errors", "image"],
+  // How much the store may take.
+  budget: ["container", "errors", "output", "store"],
+  pull: ["budget", "image", "registry", "layer", "store", "helper", "host", "output", "errors"],
   embedded: ["image", "registry"],
+  // What `hb check` found broken, made whole again by a pull.
+  repair: [
+    ...["credentials", "embedded", "errors", "host", "image", "obtain", "pull", "registry"],
+    "store",
+  ],
   obtain: [
-    ...["credentials", "embedded", "errors", "host", "image", "options", "output", "pull"],
-    ...["registry", "store"],
+    ...["credentials", "embedded", "errors", "host", "image", "lock-file", "options", "output"],
+    ...["pull", "registry", "store"],
   ],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...[
-      "container",
-      "credentials",
-      "doctor",
-      "errors",
-      "helper",
-      "host",
-      "image",
-      "layer",
-      "lifecycle",
-    ],
-    ...["network", "obtain", "options", "output", "pull", "registry", "store", "fflate"],
+    ...["container", "credentials", "doctor", "errors", "helper", "host", "image", "layer"],
+    ...["lifecycle", "lock-file", "network", "obtain", "options", "output", "pull", "registry"],
+    ...["repair", "store", "fflate"],
   ],
   // Containers that exist, and the way to a running one that several commands share.
   lifecycle: [

@@ -38,6 +38,8 @@ const table = [_]Hint{
         .errno = .NOSPC,
         .advice = "free some space, or set HB_ROOT to a directory on a larger disk",
     },
+    .{ .step = "open the layer", .errno = .NOENT, .advice = damaged_image },
+    .{ .step = "open the layer", .errno = .NOTDIR, .advice = damaged_image },
     .{
         .step = "install the seccomp filter",
         .errno = .INVAL,
@@ -120,6 +122,9 @@ fn byAppArmor(comptime hint: fn ([]const u8, sys.E) Hint) [taking_rights.len]Hin
 const without_nf_tables =
     "this kernel lacks a part of nf_tables (modules nf_tables, nft_chain_nat, nft_masq, " ++
     "nft_fib_inet); --network pasta does without";
+
+/// Somebody or something took a part of the image away.
+const damaged_image = "the image is damaged: hb check --repair";
 
 /// CONFIG_SECCOMP_FILTER is missing; to go on without must be the user's word.
 const without_seccomp =

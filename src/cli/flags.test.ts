@@ -9,6 +9,7 @@ interface Options {
   readonly tty: boolean;
   readonly rm: boolean;
   readonly name?: string;
+  readonly locked?: string;
 }
 
 const table: FlagTable<Options> = {
@@ -17,6 +18,7 @@ const table: FlagTable<Options> = {
   tty: { name: "tty", short: "t", kind: "switch" },
   rm: { name: "rm", kind: "switch", otherwise: true },
   name: { name: "name", kind: "one" } satisfies Flag,
+  locked: { name: "locked", kind: "one", bare: "here" },
 };
 
 function parse(...argv: string[]) {
@@ -46,6 +48,8 @@ describe("parseFlags() reads as pflag does", () => {
     ["the last of two values", ["--name", "a", "--name=b"], { name: "b" }, []],
     ["two dashes as the end of flags", ["-t", "--", "-e", "x"], { tty: true }, ["-e", "x"]],
     ["the first word as the end of flags", ["x", "-t", "--", "y"], {}, ["x", "-t", "--", "y"]],
+    ["no word for a flag that may stand bare", ["--locked", "x"], { locked: "here" }, ["x"]],
+    ["a value after = for it", ["--locked=there", "x"], { locked: "there" }, ["x"]],
     ["a lone dash as a word", ["-", "-t"], {}, ["-", "-t"]],
   ];
   for (const [what, argv, options, rest] of values) {

@@ -23,6 +23,8 @@ export interface Flag {
   readonly otherwise?: boolean | string;
   /** A switch that is undefined where it is not given. */
   readonly mayBeAbsent?: true;
+  /** The value of one that is written without `=`: then it takes no other word. */
+  readonly bare?: string;
   /** The only values there are. */
   readonly choices?: readonly string[];
 }
@@ -155,7 +157,7 @@ class Reader {
       this.values[key] = parseSwitch(written, attached ?? "true", this.rules.command);
       return;
     }
-    const value = attached ?? this.next();
+    const value = attached ?? flag.bare ?? this.next();
     if (value === undefined) {
       throw new UsageError(`Cannot read ${this.rules.command}: ${written} needs a value`, {
         hint: `see '${seeHelp(this.rules.command)}'`,

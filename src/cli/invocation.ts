@@ -24,6 +24,7 @@ import type {
   WaitOptions,
 } from "../options/containers.ts";
 import type { LoginOptions, LogoutOptions } from "../options/login.ts";
+import type { CheckOptions, LockOptions, SystemOptions } from "../options/store.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -71,6 +72,9 @@ export interface Commands {
   readonly rmi: RmiOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
+  readonly lock: LockOptions;
+  readonly check: CheckOptions;
+  readonly system: SystemOptions;
   readonly doctor: ReportOptions;
   readonly version: ReportOptions;
   readonly help: HelpOptions;
@@ -121,6 +125,9 @@ export const commandNames = [
   "rmi",
   "prune",
   "clean",
+  "lock",
+  "check",
+  "system",
   "doctor",
   "version",
   "help",

@@ -34,6 +34,7 @@ export const pull: Flag = {
 /** What chooses an image. */
 export const imageFlags: FlagTable<ImageFlags> = {
   creds: one("creds"),
+  locked: { name: "locked", kind: "one", bare: "hb.lock" },
   platform: one("platform"),
   tlsVerify: { name: "tls-verify", kind: "switch", otherwise: true },
   quiet: toggle("quiet", "q"),
@@ -128,8 +129,10 @@ export const networkRmFlags: FlagTable<{ readonly force: boolean }> = {
 export const pruneFlags: FlagTable<PruneOptions> = {
   all: toggle("all", "a"),
   containers: toggle("containers"),
+  filter: many("filter"),
   force: toggle("force", "f"),
   images: toggle("images"),
+  keep: one("keep"),
 };
 
 /** `hb doctor` and `hb version`. */

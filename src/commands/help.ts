@@ -9,6 +9,7 @@ import type { HelpOptions } from "../options.ts";
 import { printResult } from "../output.ts";
 import { containerTexts } from "./help-containers.ts";
 import { loginTexts } from "./help-login.ts";
+import { storeTexts } from "./help-store.ts";
 
 /** Prints the text about `topic`, or the overview. */
 export function help({ topic }: HelpOptions): number {
@@ -46,10 +47,13 @@ Images
   images [IMAGE]                        list the images here
   inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
+  lock [IMAGE...]                       write down what images mean now, for --locked
 
 This machine
   prune                                 remove layers and containers nobody uses
   clean                                 the same as prune
+  check [--repair] [IMAGE...]           find what is broken here, and pull it again
+  system df                             what images and containers take
   doctor                                what hb can do here, and what would improve it
   version                               hb's version
   help [COMMAND]                        this text, or all about one command
@@ -146,6 +150,7 @@ Limits
 
 Image and container
       --pull always|missing|never
+      --locked[=FILE]           only images that hb.lock has, as it has them; see 'hb help lock'
       --platform OS/ARCH        for example linux/arm64
       --creds USER[:PASSWORD]   for the image's registry, see 'hb help login'
       --tls-verify=false        allow plain HTTP and unknown certificates
@@ -181,6 +186,7 @@ Fetches an image; layers that are here already are not fetched again. Ctrl-C lea
 done.
 
       --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
+      --locked[=FILE]           only what hb.lock has, as it has it; see 'hb help lock'
   -q, --quiet                   print only the digest
       --creds USER[:PASSWORD]   for the image's registry; others can see it: see 'hb help login'
       --tls-verify=false        allow plain HTTP and unknown certificates
@@ -261,14 +267,19 @@ prune                           remove created networks without containers
 const prune = `hb prune [FLAGS]
 
   hb prune
-  hb prune --all
+  hb prune --all --filter until=240h
+  hb prune --keep 5GB
 
 Removes containers that ended, also those that were kept, and layers no image needs. What running
-containers use stays.
+containers use stays. With HB_STORE_MAX=SIZE in the environment each pull ends as by --keep SIZE.
 
   -a, --all                     all images as well
       --containers              containers only, as 'hb container prune'
       --images                  no containers, as 'hb image prune'; what they are made of stays
+      --keep SIZE               images, the least recently used first, until the layers take no
+                                more than this
+      --filter KEY=VALUE        only images and containers with until=10h (made longer ago; or a
+                                time), label=NAME[=VALUE], label!=NAME[=VALUE]
   -f, --force                   taken for docker's sake: hb does not ask
 `;
 
@@ -296,6 +307,7 @@ const help_ = `hb help [COMMAND]
 const texts: Readonly<Record<string, string>> = {
   ...containerTexts,
   ...loginTexts,
+  ...storeTexts,
   run,
   spec,
   pull,

@@ -7,10 +7,10 @@ import { familiarName, parseReference } from "../image/reference.ts";
 import type { ImagesOptions } from "../options.ts";
 import { type Column, formatListing } from "../output/listing.ts";
 import { formatTime, humanAge, humanSize, printResult } from "../output.ts";
-import { readBlob } from "../store/blobs.ts";
 import { filterListed, type ListedImage } from "../store/filter.ts";
-import { type ImageRecord, listImages } from "../store/images.ts";
+import { listImages } from "../store/images.ts";
 import { currentStore, type StorePaths } from "../store/layout.ts";
+import { readListed } from "../store/listed.ts";
 import { filterImages, selectImages } from "../store/select.ts";
 
 const NONE = "<none>";
@@ -42,8 +42,7 @@ const headings: Readonly<Record<keyof ImageRow, string>> = {
 export async function images(options: ImagesOptions): Promise<number> {
   const store = currentStore();
   const chosen = choose(store, options);
-  // As docker has it, a format says more than --quiet.
-  if (options.quiet && options.format === "table") {
+  if (isIdsOnly(options)) {
     const ids = chosen.map(({ record }) =>
       options.noTrunc ? record.config : shortDigest(record.config),
     );
@@ -58,32 +57,25 @@ export async function images(options: ImagesOptions): Promise<number> {
   return 0;
 }
 
-function choose(store: StorePaths, { image, filter }: ImagesOptions): ListedImage[] {
-  const all = listImages(store);
-  const named = image === undefined ? all : filterImages(all, image);
-  const listed = named.map(({ record }) => look(store, record));
-  return filterListed(listed, filter, (text) => {
-    const [found] = selectImages(store, text).images;
-    if (found !== undefined) return look(store, found.record);
-    throw new HbError(`No such image: ${text}`, { hint: "see 'hb images'" });
-  });
+/** As docker has it, a format says more than --quiet. */
+function isIdsOnly({ quiet, format }: ImagesOptions): boolean {
+  return quiet && format === "table";
 }
 
-/** What the config says. A listing survives a damaged one; `inspect` says what is wrong. */
-function look(store: StorePaths, record: ImageRecord): ListedImage {
-  try {
-    const text = new TextDecoder().decode(readBlob(store, record.config));
-    const { created, config } = JSON.parse(text) as {
-      readonly created?: unknown;
-      readonly config?: { readonly Labels?: Readonly<Record<string, unknown>> | null } | null;
-    };
-    const date = new Date(typeof created === "string" ? created : Number.NaN);
-    const labels = config?.Labels ?? {};
-    return { record, labels, ...(!Number.isNaN(date.getTime()) && { created: date }) };
-  } catch (error) {
-    if (error instanceof HbError || error instanceof SyntaxError) return { record, labels: {} };
-    throw error;
-  }
+function choose(store: StorePaths, options: ImagesOptions): ListedImage[] {
+  const { image, filter } = options;
+  const all = listImages(store);
+  const named = image === undefined ? all : filterImages(all, image);
+  // Ids are in the records: who asks for no more spares a thousand images' configs their reading.
+  const isBare = isIdsOnly(options) && filter.length === 0;
+  const listed = named.map(({ record }) => {
+    return isBare ? { record, labels: {} } : readListed(store, record);
+  });
+  return filterListed(listed, filter, (text) => {
+    const [found] = selectImages(store, text).images;
+    if (found !== undefined) return readListed(store, found.record);
+    throw new HbError(`No such image: ${text}`, { hint: "see 'hb images'" });
+  });
 }
 
 function columnsOf({ digests }: ImagesOptions): Column<ImageRow>[] {

@@ -3,12 +3,11 @@
 import { HbError } from "../errors.ts";
 import { filterContainers, looksAtEnded } from "../lifecycle/filter.ts";
 import { type PsRow, psRow } from "../lifecycle/ps-row.ts";
-import { listKnown } from "../lifecycle/select.ts";
-import { type Described, describe } from "../lifecycle/summary.ts";
+import { type Described, describeAll } from "../lifecycle/summary.ts";
 import type { PsOptions } from "../options/containers.ts";
 import { type Column, formatListing } from "../output/listing.ts";
 import { printResult } from "../output.ts";
-import { currentStore, type StorePaths } from "../store/layout.ts";
+import { currentStore } from "../store/layout.ts";
 
 const columns: readonly Column<PsRow>[] = [
   { heading: "CONTAINER ID", field: "ID" },
@@ -54,20 +53,6 @@ export async function ps(options: PsOptions): Promise<number> {
     printResult(line);
   }
   return 0;
-}
-
-/** One that goes while we look at it is not listed. */
-function describeAll(store: StorePaths): Described[] {
-  const all = listKnown(store).flatMap((known) => {
-    try {
-      return [describe(known)];
-    } catch (error) {
-      if (error instanceof HbError) return [];
-      throw error;
-    }
-  });
-  const created = ({ plan }: Described) => plan.hb.origin?.createdAt ?? "";
-  return all.sort((a, b) => (created(a) < created(b) ? 1 : -1));
 }
 
 function choose(all: readonly Described[], options: PsOptions): readonly Described[] {

@@ -5,6 +5,7 @@ import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
 import { hostPlatform, parsePlatform } from "../image/platform.ts";
 import { familiarName, formatReference, parseReference } from "../image/reference.ts";
+import { lockedReference } from "../lock-file.ts";
 import type { PullOptions } from "../options.ts";
 import { printNotice, printResult } from "../output.ts";
 import { pullImage } from "../pull.ts";
@@ -12,7 +13,9 @@ import { currentStore } from "../store/layout.ts";
 
 /** Ends stdout with the canonical reference, as docker does; `-q` prints the digest and no more. */
 export async function pull(options: PullOptions): Promise<number> {
-  const reference = parseReference(options.image);
+  const asked = parseReference(options.image);
+  const { locked } = options;
+  const reference = locked === undefined ? asked : lockedReference(asked, locked);
   const host = hostPlatform(process.arch);
   const platform = options.platform === undefined ? host : parsePlatform(options.platform, host);
   const store = currentStore();

@@ -75,8 +75,13 @@ export async function removeContainer(
 }
 
 /** Removes every container that does not run; how many there were. */
-export function removeEnded(store: StorePaths, mapFlags: readonly string[]): number {
-  const outcomes = listKnown(store).map((known) => removeUnlessRunning(store, known, mapFlags));
+export function removeEnded(
+  store: StorePaths,
+  mapFlags: readonly string[],
+  isMeant: (known: Known) => boolean = () => true,
+): number {
+  const meant = listKnown(store).filter(isMeant);
+  const outcomes = meant.map((known) => removeUnlessRunning(store, known, mapFlags));
   return outcomes.filter((outcome) => outcome === "removed").length;
 }
 

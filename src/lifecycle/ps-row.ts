@@ -105,7 +105,7 @@ function shortened(path: string): string {
 }
 
 /** Bytes in the writable layer, as far as its files may be looked at. */
-function writtenBytes({ known }: Described): number {
+export function writtenBytes({ known }: Described): number {
   return bytesBelow(within(known.directory, "upper"));
 }
 

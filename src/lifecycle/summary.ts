@@ -1,9 +1,11 @@
 /** What a container is, in few words: what its plan and state say to `ps`, `port` and `inspect`. */
 
 import type { Plan, Publish } from "../container/plan.ts";
+import { HbError } from "../errors.ts";
 import { humanAge } from "../output.ts";
+import type { StorePaths } from "../store/layout.ts";
 import { readPlan } from "./record.ts";
-import type { Known } from "./select.ts";
+import { type Known, listKnown } from "./select.ts";
 import { type ContainerState, readState } from "./state.ts";
 
 /** A container with all that is written about it. */
@@ -18,6 +20,20 @@ export function describe(known: Known): Described {
   // The plan first: one that is there stays as long as its container.
   const plan = readPlan(known);
   return { known, plan, state: readState(known) };
+}
+
+/** Every container, the latest first; one that goes while we look at it is not listed. */
+export function describeAll(store: StorePaths): Described[] {
+  const all = listKnown(store).flatMap((known) => {
+    try {
+      return [describe(known)];
+    } catch (error) {
+      if (error instanceof HbError) return [];
+      throw error;
+    }
+  });
+  const created = ({ plan }: Described) => plan.hb.origin?.createdAt ?? "";
+  return all.sort((a, b) => (created(a) < created(b) ? 1 : -1));
 }
 
 /** The name, or for a container without one the beginning of its id. */

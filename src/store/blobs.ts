@@ -23,7 +23,8 @@ export function putBlobs(
   using _lock = waitLock(store.blobs, "shared");
   for (const [digest, bytes] of blobs) {
     const file = blobPath(store, digest);
-    if (existsSync(file)) continue;
+    // What has been damaged since is put anew.
+    if (blobDefect(store, digest) === undefined) continue;
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     writeDurably(store, file, bytes);
   }
@@ -32,7 +33,7 @@ export function putBlobs(
 
 /** The blob `digest`, checked again: what is on disk is what was pulled, or an error. */
 export function readBlob(store: StorePaths, digest: Digest): Uint8Array {
-  const hint = "pull the image again";
+  const hint = "repair it with 'hb check --repair'";
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(blobPath(store, digest));
@@ -40,9 +41,18 @@ export function readBlob(store: StorePaths, digest: Digest): Uint8Array {
     throw new HbError(`Cannot read ${digest} from the store`, { cause: error, hint });
   }
   if (digestMatches(digest, bytes)) return bytes;
-  // A damaged blob would be in the way of the next pull, which skips what is there.
-  rmSync(blobPath(store, digest), { force: true });
   throw new HbError(`Cannot use ${digest} from the store: its content has changed`, { hint });
+}
+
+/** What is wrong with the blob `digest` on disk, in words; undefined: nothing. */
+export function blobDefect(store: StorePaths, digest: Digest): string | undefined {
+  try {
+    const bytes = readFileSync(blobPath(store, digest));
+    return digestMatches(digest, bytes) ? undefined : "its content has changed";
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" ? "it is missing" : `it cannot be read: ${code ?? message}`;
+  }
 }
 
 /** Removes blobs no image record names; returns how many bytes that freed. */

@@ -1,10 +1,19 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "../image/digest.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
-import { findImage, type ImageRecord, listImages, removeImage, writeImage } from "./images.ts";
+import {
+  findImage,
+  findStoredImage,
+  type ImageRecord,
+  lastUseMs,
+  listImages,
+  noteUse,
+  removeImage,
+  writeImage,
+} from "./images.ts";
 import { createStore, imageRecordPath, openStore, type StorePaths } from "./layout.ts";
 import { filterImages, selectImages } from "./select.ts";
 
@@ -41,6 +50,35 @@ function find(name: string, platform = amd64): ImageRecord | undefined {
 function select(text: string): string[] {
   return selectImages(store, text).images.map(({ record }) => record.reference);
 }
+
+describe("noteUse()", () => {
+  test("writes a use down once an hour, and a clock that was ahead is put right", () => {
+    put("debian:12");
+    const image = findStoredImage(store, parseReference("debian:12"), amd64);
+    if (image === undefined) throw new Error("it is not there");
+    const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+    for (const [minutes, isNoted] of [
+      [59, false],
+      [61, true],
+      [-61, true],
+    ] as const) {
+      const then = minutesAgo(minutes);
+      utimesSync(image.file, then, then);
+      noteUse(image);
+      const noted = Math.abs(lastUseMs(image.file) - Date.now()) < 60_000;
+      expect(noted).toBe(isNoted);
+    }
+  });
+
+  test("does not mind an image that is removed meanwhile", () => {
+    put("debian:12");
+    const [image] = listImages(store);
+    if (image === undefined) throw new Error("it is not there");
+    removeImage(store, image);
+    noteUse(image);
+    expect(listImages(store)).toEqual([]);
+  });
+});
 
 describe("findImage()", () => {
   test("finds what was written, on its platform only", () => {

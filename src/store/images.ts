@@ -7,6 +7,7 @@
 
 import {
   closeSync,
+  type Dirent,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -16,6 +17,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  utimesSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -62,36 +64,78 @@ export function findImage(
   reference: Reference,
   platform: Platform,
 ): ImageRecord | undefined {
-  const exact = readRecord(imageRecordPath(store, reference, platform));
-  if (exact !== undefined || reference.digest === undefined) return exact;
+  return findStoredImage(store, reference, platform)?.record;
+}
+
+/** The same with its file. */
+export function findStoredImage(
+  store: StorePaths,
+  reference: Reference,
+  platform: Platform,
+): StoredImage | undefined {
+  const file = imageRecordPath(store, reference, platform);
+  const exact = readRecord(file);
+  if (exact !== undefined) return { record: exact, file };
+  if (reference.digest === undefined) return undefined;
   // What a digest names may have come by a tag of the same repository.
   const name = imagePath(store, reference);
   const repository = name.slice(0, name.lastIndexOf("@"));
-  for (const sibling of namesIn(dirname(name))) {
+  for (const { name: sibling } of entriesIn(dirname(name))) {
     const directory = `${dirname(name)}/${sibling}`;
     if (!directory.startsWith(`${repository}:`)) continue;
     const tag = sibling.slice(sibling.indexOf(":") + 1);
     const tagged = { registry: reference.registry, repository: reference.repository, tag };
-    const record = readRecord(imageRecordPath(store, tagged, platform));
-    if (record?.manifest === reference.digest || record?.index === reference.digest) return record;
+    const file = imageRecordPath(store, tagged, platform);
+    const record = readRecord(file);
+    if (record?.manifest === reference.digest || record?.index === reference.digest) {
+      return { record, file };
+    }
   }
   return undefined;
 }
 
-/** Every record in the store, by reference and platform. */
-export function listImages(store: StorePaths): StoredImage[] {
-  const images: StoredImage[] = [];
-  collect(store.images, images);
-  return images.sort((a, b) => (a.file < b.file ? -1 : 1));
+/** How exactly a last use is known: a start in between leaves the file alone. */
+const USE_NOTED_EVERY_MS = 3_600_000;
+
+/** Writes down that the image is used: the time of its record's file. */
+export function noteUse({ file }: StoredImage): void {
+  const now = Date.now();
+  // A clock that was ahead for a while must not make an image the latest used for good.
+  if (Math.abs(now - lastUseMs(file)) < USE_NOTED_EVERY_MS) return;
+  try {
+    utimesSync(file, now / 1000, now / 1000);
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    // Removed meanwhile, or a store that can only be read: it is pruned by nobody or by others.
+    if (!["ENOENT", "EROFS", "EACCES", "EPERM"].includes(code)) throw error;
+  }
 }
 
-function collect(directory: StorePath, images: StoredImage[]): void {
-  for (const name of namesIn(directory)) {
-    const path = within(directory, name);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat?.isDirectory()) collect(path, images);
-    const record = stat?.isFile() ? readRecord(path) : undefined;
-    if (record !== undefined) images.push({ record, file: path });
+/** When the image was pulled or last run, to the hour. */
+export function lastUseMs(file: StorePath): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** Every record in the store, by reference and platform. */
+export function listImages(store: StorePaths): StoredImage[] {
+  return listRecordFiles(store).flatMap((file) => {
+    const record = readRecord(file);
+    return record === undefined ? [] : [{ record, file }];
+  });
+}
+
+/** The files of all records, readable or not, in `listImages`' order. */
+export function listRecordFiles(store: StorePaths): StorePath[] {
+  const files: StorePath[] = [];
+  collect(store.images, files);
+  return files.sort();
+}
+
+function collect(directory: StorePath, files: StorePath[]): void {
+  for (const entry of entriesIn(directory)) {
+    const path = within(directory, entry.name);
+    if (entry.isDirectory()) collect(path, files);
+    else if (entry.isFile()) files.push(path);
   }
 }
 
@@ -151,9 +195,9 @@ export function writeDurably(store: StorePaths, file: string, content: string | 
   }
 }
 
-function namesIn(directory: string): string[] {
+function entriesIn(directory: string): Dirent[] {
   try {
-    return readdirSync(directory);
+    return readdirSync(directory, { withFileTypes: true });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return []; // removed meanwhile, or never there
@@ -165,7 +209,7 @@ function namesIn(directory: string): string[] {
 }
 
 /** The record in `file`, if there is one; a file that is no record is an error. */
-function readRecord(file: string): ImageRecord | undefined {
+export function readRecord(file: string): ImageRecord | undefined {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -179,7 +223,7 @@ function readRecord(file: string): ImageRecord | undefined {
   } catch (error) {
     throw new HbError(`Cannot read the image record "${file}"`, {
       cause: error,
-      hint: "remove that file and pull the image again",
+      hint: "repair it with 'hb check --repair'",
     });
   }
 }

@@ -5,7 +5,7 @@
  * holds its shared lock: a running container, or a pull until its record is written.
  */
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { HbError } from "../errors.ts";
 import { listImages, type StoredImage } from "./images.ts";
@@ -52,6 +52,66 @@ export function layerSize(store: StorePaths, name: string): number {
 /** Whether the layer takes something from those below it, which a patch layer supplies. */
 export function hasPending(store: StorePaths, name: string): boolean {
   return existsSync(within(layerPath(store, name), "pending"));
+}
+
+/** What is wrong with the layer's form on disk, in words; undefined: nothing that shows. */
+export function layerDefect(store: StorePaths, name: string): string | undefined {
+  const path = layerPath(store, name);
+  const kind = lstatSync(path, { throwIfNoEntry: false });
+  if (kind === undefined) return "it is missing";
+  if (!kind.isDirectory()) return "it is no directory";
+  const diff = within(path, "diff");
+  if (lstatSync(diff, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    return "its files are missing";
+  }
+  const size = within(path, "size");
+  const text = existsSync(size) ? readFileSync(size, "latin1") : "";
+  if (!/^\d+\n$/.test(text)) return "its size is not written down";
+  const isGone = Number(text) > EMPTY_TAR_BYTES && !hasPending(store, name) && isEmpty(diff);
+  return isGone ? "its files are missing" : undefined;
+}
+
+/** More than the longest tar of nothing but the root and marks of what is hidden below it. */
+const EMPTY_TAR_BYTES = 64 << 10;
+
+/** A directory that may not be listed (an image's root can forbid it) counts as full. */
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return false;
+    throw error;
+  }
+}
+
+/** Takes damaged layers away, whoever names them; refuses while something runs on one. */
+export function discardLayers(
+  store: StorePaths,
+  names: readonly string[],
+  mapFlags: readonly string[],
+): void {
+  const trees: LockedTree[] = [];
+  try {
+    for (const name of names) {
+      const path = layerPath(store, name);
+      const kind = lstatSync(path, { throwIfNoEntry: false });
+      if (kind?.isDirectory() === false) rmSync(path);
+      if (kind?.isDirectory() !== true) continue;
+      const lock = tryLock(path, "exclusive");
+      if (lock instanceof DirectoryLock) trees.push({ path, lock });
+      else if (lock === "busy") throw layerInUse(name);
+    }
+  } catch (error) {
+    for (const { lock } of trees) lock.release();
+    throw error;
+  }
+  if (trees.length > 0) removeTrees(store, trees, mapFlags);
+}
+
+function layerInUse(name: string): HbError {
+  return new HbError(`the layer ${name.slice(0, 12)} is in use by a running container or a pull`, {
+    hint: "wait for its end, or stop it",
+  });
 }
 
 /** Every layer and patch in the store. */

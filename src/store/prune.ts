@@ -26,12 +26,17 @@ export interface Pruned extends Collected {
   readonly inUse: readonly StoredImage[];
 }
 
-/** Removes what no image and no container needs; with `all`, the images as well. */
-export function pruneStore(
-  store: StorePaths,
-  { all, mapFlags }: { readonly all: boolean; readonly mapFlags: readonly string[] },
-): Pruned {
-  const { removed, inUse } = all ? removeUnusedImages(store) : { removed: 0, inUse: [] };
+/** What is to go. */
+export interface Pruning {
+  /** Of the images nothing runs on, those that go; absent: none do. */
+  readonly choose?: (unused: readonly StoredImage[]) => readonly StoredImage[];
+  readonly mapFlags: readonly string[];
+}
+
+/** Removes the images that are chosen, and then what no image and no container needs. */
+export function pruneStore(store: StorePaths, { choose, mapFlags }: Pruning): Pruned {
+  const { removed, inUse } =
+    choose === undefined ? { removed: 0, inUse: [] } : removeUnusedImages(store, choose);
   const { layers, bytes } = collectLayers(store, listLayers(store), mapFlags);
   return { images: removed, layers, bytes: bytes + collectBlobs(store), inUse };
 }
@@ -69,16 +74,24 @@ export function containersOn(store: StorePaths, images: readonly StoredImage[]):
 }
 
 /** Removes the records of images nothing runs on; their layers are left to the collection. */
-function removeUnusedImages(store: StorePaths): { removed: number; inUse: StoredImage[] } {
+function removeUnusedImages(
+  store: StorePaths,
+  choose: (unused: readonly StoredImage[]) => readonly StoredImage[],
+): { removed: number; inUse: StoredImage[] } {
   const images = listImages(store);
   const taken = lockUnused(store, listLayers(store), images);
-  const busy = new Set(taken.busy);
-  const users = layersOfContainers(store);
-  const inUse = images.filter(({ record: { layers } }) => {
-    return layers.some((name) => busy.has(name)) || layers.every((name) => users.has(name));
-  });
-  const unused = images.filter((image) => !inUse.includes(image));
-  for (const image of unused) removeImage(store, image);
-  releaseLocked(taken);
-  return { removed: unused.length, inUse };
+  try {
+    const busy = new Set(taken.busy);
+    const users = layersOfContainers(store);
+    // Who runs on an image holds all its layers; some of them may be another's as well.
+    const inUse = images.filter(({ record: { layers } }) => {
+      return layers.length > 0 && layers.every((name) => busy.has(name) || users.has(name));
+    });
+    const isInUse = new Set(inUse);
+    const chosen = choose(images.filter((image) => !isInUse.has(image)));
+    for (const image of chosen) removeImage(store, image);
+    return { removed: chosen.length, inUse };
+  } finally {
+    releaseLocked(taken);
+  }
 }
