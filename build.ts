@@ -41,7 +41,7 @@ const zigRequirement = `ziglang==${zigVersion} \
  * nothing that shows: unpacking 66,000 files (760 MB) took 0.1 to 0.2 s of user time in each of
  * Safe, Small and Fast, and the kernel's part is a hundred times that. 650 KB instead of 330.
  */
-const zigFlags = ["-OReleaseSafe", "-fstrip", "-fsingle-threaded"];
+const zigFlags = ["-OReleaseSafe", "-fstrip", "-fsingle-threaded", "-fno-unwind-tables"];
 
 const compileFlags = [
   // --splitting: one file would load at every start what its rarest command imports (node:net,

@@ -152,6 +152,8 @@ async function ours(
   const pulled = workspace.runSync({ as, argv: [program, "pull", "-q", image] });
   if (pulled !== undefined) return absent("hb", pulled);
   workspace.defer(() => {
+    // Those that live on: who started them may have been interrupted.
+    workspace.runSync({ as, argv: [program, "rm", "--all", "--force"] });
     workspace.runSync({ as, argv: [program, "prune", "--all"] });
   });
   return {

@@ -5,6 +5,7 @@
 //!   getppid COUNT                                       that many system calls: wall ns, cpu ns
 //!   files DIR COUNT                                     create, stat, read, unlink: wall, cpu ns
 //!   stay                                                say "ready", then wait for a signal
+//!   lines COUNT FILE                                    say that many bytes; wall, cpu ns to FILE
 //!   serve PORT COUNT                                    give that many bytes to one who connects
 //!   fetch ADDRESS PORT                                  take them: ns of first and last, count
 //!
@@ -30,6 +31,7 @@ pub fn main(init: std.process.Init.Minimal) u8 {
     if (std.mem.eql(u8, name, "getppid") and rest.len == 1) return getppid(number(rest[0]));
     if (std.mem.eql(u8, name, "files") and rest.len == 2) return files(rest[0], number(rest[1]));
     if (std.mem.eql(u8, name, "stay")) return stay();
+    if (std.mem.eql(u8, name, "lines") and rest.len == 2) return lines(number(rest[0]), rest[1]);
     if (std.mem.eql(u8, name, "serve") and rest.len == 2) return serve(rest[0], rest[1]);
     if (std.mem.eql(u8, name, "fetch") and rest.len == 2) return fetch(rest[0], rest[1]);
     return die("unknown subcommand", 0);
@@ -192,6 +194,28 @@ fn stay() u8 {
     return 0;
 }
 
+/// Lines as a busy service writes them, many to a call, as fast as they are taken.
+fn lines(count: u64, path: [*:0]const u8) u8 {
+    const line = "2026-01-01T00:00:00Z INFO web: GET /articles/2026/of-mice-and-men 200 " ++
+        "1532 bytes, 12.4 milliseconds\n";
+    const many: [640][100]u8 = @splat(line.*);
+    const text: []const u8 = @ptrCast(&many);
+    const started: Spot = .here();
+    var left = count;
+    // A short write goes on where it was cut off, so that no line is.
+    var at: usize = 0;
+    while (left > 0) {
+        const rc = linux.write(1, text.ptr + at, @min(text.len - at, left));
+        if (linux.errno(rc) != .SUCCESS) return die("lines: write", rc);
+        left -= rc;
+        at = (at + rc) % text.len;
+    }
+    const end: Spot = .here();
+    const rc = linux.open(path, .{ .ACCMODE = .WRONLY, .CREAT = true, .TRUNC = true }, 0o644);
+    if (linux.errno(rc) != .SUCCESS) return die("lines: cannot write the times", rc);
+    return end.sayElapsedSince(started, @intCast(rc));
+}
+
 fn serve(port: [*:0]const u8, count: [*:0]const u8) u8 {
     const failure = transfer.serve(portOf(port), number(count)) orelse return 0;
     return die(failure.what, failure.rc);
@@ -223,8 +247,11 @@ const Spot = struct {
     }
 
     fn sayElapsed(spot: Spot) u8 {
-        const end: Spot = .here();
-        return say("{d} {d}\n", .{ end.wall - spot.wall, end.cpu - spot.cpu });
+        return Spot.here().sayElapsedSince(spot, 1);
+    }
+
+    fn sayElapsedSince(end: Spot, started: Spot, fd: i32) u8 {
+        return write(fd, "{d} {d}\n", .{ end.wall - started.wall, end.cpu - started.cpu });
     }
 };
 

@@ -1,8 +1,9 @@
 /** What stays in memory per running container, beside the payload itself. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { Launcher } from "../contenders.ts";
 import type { Contender, Figures, Row } from "../measure.ts";
+import { privateKiB, tree } from "../processes.ts";
 import type { Bench } from "../run.ts";
 import type { Identity } from "../workspace.ts";
 
@@ -92,21 +93,6 @@ async function residentPodman(
 function perContainer(pids: readonly number[], count: number): Figures {
   const total = pids.reduce((sum, pid) => sum + privateKiB(pid), 0);
   return { private: total / count, processes: pids.length / count };
-}
-
-/** proc_pid_smaps(5): pages nobody shares, so what would be free if the process ended. */
-function privateKiB(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const pages = [...text.matchAll(/^Private_(?:Clean|Dirty):\s+(\d+) kB$/gm)];
-  return pages.reduce((sum, [, size]) => sum + Number(size), 0);
-}
-
-/** A process and its descendants; nobody when it has ended. */
-function tree(pid: number): number[] {
-  const path = `/proc/${pid}/task/${pid}/children`;
-  if (!existsSync(path)) return [];
-  const children = readFileSync(path, "utf8").trim();
-  return [pid, ...(children === "" ? [] : children.split(" ").flatMap((id) => tree(Number(id))))];
 }
 
 function isPayload(pid: number): boolean {

@@ -14,6 +14,7 @@
 //! It reads no configuration and no environment. The front end decides; this acts.
 
 const std = @import("std");
+const sys = @import("sys.zig");
 const report = @import("report.zig");
 const run = @import("run.zig");
 const attach_client = @import("attach_client.zig");
@@ -29,6 +30,22 @@ const extract = @import("extract.zig");
 const look = @import("look.zig");
 const changes = @import("changes.zig");
 const network_sweep = @import("network_sweep.zig");
+
+/// A defect in this program: one line, as for any failure. std's own handler would bring along a
+/// reader of debugging information, which is a fifth of the program and has nothing to read.
+pub const panic = std.debug.FullPanic(hasDefect);
+
+fn hasDefect(message: []const u8, _: ?usize) noreturn {
+    @branchHint(.cold);
+    report.fail("this is a defect in hb's helper: {s}", .{message}) catch {};
+    sys.exit(report.exit_hb_failed);
+}
+
+/// No handlers for SIGSEGV and its like, for the same reason.
+pub const std_options: std.Options = .{
+    .enable_segfault_handler = false,
+    .signal_stack_size = null,
+};
 
 /// The words of the command line.
 pub const Args = []const [*:0]const u8;

@@ -9,8 +9,8 @@
 //!   clone ───────────────────────────────────────▶ pasta's device; compile seccomp; wait
 //!   pasta ∥ id maps ∥ container directory ∥ layer locks
 //!   ids_mapped ──────────────────────────────────▶ root of the namespace ─▶ mounts ─▶ pivot
-//!   guard; network; config.json; control socket    user; wait
-//!   network_ready ───────────────────────────────▶ capabilities, seccomp ─▶ execve
+//!   guard; network; config.json; control socket    streams, working directory; wait
+//!   network_ready ───────────────────────────────▶ user, capabilities, seccomp ─▶ execve
 //!   supervise: signals, streams, terminal, requests
 //!   ◀───────────────── end of file ──────────────  (the payload runs)
 //!   state.json; hb is told
@@ -395,10 +395,11 @@ fn child(
     try descriptors.closeAllBut(&.{ report.fd, peer.fd });
     const entered = try exec.tryEnterCwd(it.process); // as root first
     try capabilities.dropBounding(it.process); // needs CAP_SETPCAP
+    // Before the user changes: pasta could not open the namespaces of another user's process.
+    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
     try user.become(&identity, keep_groups, peer); // groups, group, user
     if (!entered) try exec.enterCwd(it.process); // some only the payload's user may enter
     try exec.verifyCwdIsInside(it.process); // CVE-2024-21626
-    if (it.hb.network != null) try peer.expect(.network_ready); // EOF: the parent gave up
     if (it.hb.init) try init.split(it.process, program); // pid 1 stays behind, confined alike
     if (it.process.noNewPrivileges) try seccomp.forbidNewPrivileges(); // or CAP_SYS_ADMIN is kept:
     try capabilities.setFinal(it.process); // ... one of both is what installing a filter takes

@@ -4,6 +4,7 @@ import { parseDetachKeys } from "../container/detach-keys.ts";
 import { HbError } from "../errors.ts";
 import { becomeHelper } from "../helper/launch.ts";
 import { findContainer } from "../lifecycle/select.ts";
+import { settled } from "../lifecycle/settle.ts";
 import { readState, requireRunning } from "../lifecycle/state.ts";
 import type { AttachOptions } from "../options/containers.ts";
 import { currentStore } from "../store/layout.ts";
@@ -12,7 +13,7 @@ import { currentStore } from "../store/layout.ts";
 export async function attach(options: AttachOptions): Promise<number> {
   const { container, noStdin, sigProxy } = options;
   const keys = parseDetachKeys(options.detachKeys);
-  const known = findContainer(currentStore(), container);
+  const known = await settled(findContainer(currentStore(), container));
   requireRunning(known, "attach");
   if (readState(known).status === "paused") {
     throw new HbError(`Cannot attach: container ${container} is paused`, {

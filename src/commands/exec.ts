@@ -11,20 +11,21 @@ import { launchExec } from "../helper/launch.ts";
 import { hostFacts } from "../host/facts.ts";
 import { readPlan } from "../lifecycle/record.ts";
 import { findContainer } from "../lifecycle/select.ts";
+import { settled } from "../lifecycle/settle.ts";
 import { readState, requireRunning } from "../lifecycle/state.ts";
 import type { ExecOptions } from "../options/containers.ts";
 import { currentStore } from "../store/layout.ts";
 
 /** Runs the command; the exit status is its own, by way of execve. */
 export async function exec(options: ExecOptions): Promise<number> {
-  const { plan, running } = select(options.container);
+  const { plan, running } = await select(options.container);
   return launchExec(execPlan(plan, options, running, hostFacts(identityOf(plan))));
 }
 
 /** What is wrong with the container and not with hb is exit status 1, as docker's. */
-function select(text: string) {
+async function select(text: string) {
   try {
-    const known = findContainer(currentStore(), text);
+    const known = await settled(findContainer(currentStore(), text));
     const { status, pid, supervisor } = readState(known);
     if (status === "paused") {
       throw new HbError(`Cannot exec in ${text}: the container is paused`, {

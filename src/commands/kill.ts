@@ -5,6 +5,7 @@ import { HbError } from "../errors.ts";
 import { ask } from "../lifecycle/control.ts";
 import { onEach } from "../lifecycle/each.ts";
 import { type Known, nameOf } from "../lifecycle/select.ts";
+import { settled } from "../lifecycle/settle.ts";
 import { readState } from "../lifecycle/state.ts";
 import type { KillOptions } from "../options/containers.ts";
 import { currentStore } from "../store/layout.ts";
@@ -16,7 +17,8 @@ const KILL = ["stop", String(SIGKILL), "-1"] as const;
 export async function kill({ containers, signal }: KillOptions): Promise<number> {
   const number = signalNumber(parseSignal(signal, "--signal"));
   return onEach(currentStore(), containers, { together: true }, async (known) => {
-    if (["created", "exited"].includes(readState(known).status)) throw notRunning(known);
+    const { status } = readState(await settled(known));
+    if (["created", "exited"].includes(status)) throw notRunning(known);
     // As docker's: what is killed has ended when the command has.
     const answer = await ask(known, number === SIGKILL ? KILL : ["signal", String(number)]);
     if (answer.kind === "gone") throw notRunning(known);

@@ -7,6 +7,7 @@ import { freeze, thaw } from "../lifecycle/freezer.ts";
 import { isFrozen } from "../lifecycle/live-cgroup.ts";
 import { imageOf } from "../lifecycle/record.ts";
 import { type Known, nameOf } from "../lifecycle/select.ts";
+import { settled } from "../lifecycle/settle.ts";
 import { requireRunning } from "../lifecycle/state.ts";
 import type { ContainersOptions } from "../options/containers.ts";
 import { currentStore } from "../store/layout.ts";
@@ -38,7 +39,7 @@ async function eachRunning(
 ): Promise<number> {
   const store = currentStore();
   return await onEach(store, containers, { together: false }, async (known: Known) => {
-    await act(requireRunning(known, `${action} ${nameOf(known)}`));
+    await act(requireRunning(await settled(known), `${action} ${nameOf(known)}`));
     recordEvent(store, { action, known, image: imageOf(known) });
     return "its name";
   });

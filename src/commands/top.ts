@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import { type ProcessFacts, processesOf } from "../lifecycle/processes.ts";
 import { findContainer } from "../lifecycle/select.ts";
+import { settled } from "../lifecycle/settle.ts";
 import { requireRunning } from "../lifecycle/state.ts";
 import type { TopOptions } from "../options/containers.ts";
 import { formatTable, printResult } from "../output.ts";
@@ -20,7 +21,8 @@ const TICKS_PER_SECOND = 100;
 /** Prints a table of the container's processes. */
 export async function top({ container, psArgs }: TopOptions): Promise<number> {
   const doing = `list the processes of ${container}`;
-  const { pid } = requireRunning(findContainer(currentStore(), container), doing);
+  const known = await settled(findContainer(currentStore(), container));
+  const { pid } = requireRunning(known, doing);
   const processes = processesOf(pid);
   const lines = psArgs.length === 0 ? ownTable(processes) : askPs(psArgs, processes, container);
   for (const line of lines) printResult(line);

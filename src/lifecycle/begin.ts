@@ -80,13 +80,14 @@ export async function makeReady(origin: Origin, beginning: Beginning): Promise<R
   const own = { id, hostname, ...(name === undefined ? {} : { name }) };
   const { store } = site;
   const findRunning = async (text: string, doing: string) => {
-    const [{ findOptional }, { requireRunning }] = await Promise.all([
+    const [{ findOptional }, { settled }, { requireRunning }] = await Promise.all([
       import("./select.ts"),
+      import("./settle.ts"),
       import("./state.ts"),
     ]);
     const known = findOptional(store, text);
     if (known === undefined) throw new HbError(`Cannot ${doing}: No such container`);
-    return requireRunning(known, doing).pid;
+    return requireRunning(await settled(known), doing).pid;
   };
   const request = { intent, wishes: options, facts, store, container: own, findRunning };
   const granted = await grantNetwork(request);

@@ -15,6 +15,7 @@ import { recordEvent } from "./events.ts";
 import { tryOwnContainer } from "./own.ts";
 import { imageOf, readPlan } from "./record.ts";
 import { type Known, listKnown, NoSuchContainer, nameOf } from "./select.ts";
+import { settled } from "./settle.ts";
 import { readState, supervisorOf } from "./state.ts";
 import { Changes } from "./watch.ts";
 
@@ -24,7 +25,7 @@ const SIGKILL = 9;
 export async function stopContainer(known: Known, flags: StopFlags): Promise<void> {
   const signal = flags.signal === undefined ? undefined : parseSignal(flags.signal, "--signal");
   const seconds = parseSeconds(flags.time, "--time");
-  if (!isAlive(known)) return;
+  if (!isAlive(await settled(known))) return;
   const { stopSignal, stopTimeoutMs } = readPlan(known).hb.life;
   const number = signal === undefined ? stopSignal : signalNumber(signal);
   const timeoutMs = seconds === undefined ? stopTimeoutMs : Math.max(seconds * 1000, -1);

@@ -121,6 +121,11 @@ export function requireRunning(known: Known, doing: string): RunningContainer {
   });
 }
 
+/** Whether its supervisor has begun and not told of itself: for a moment, at the start. */
+export function isBeginning({ directory }: Known): boolean {
+  return isHeld(directory) && !existsSync(within(directory, "state.json"));
+}
+
 /** The supervisor as it has told of itself, if it has a payload still. */
 export function supervisorOf(known: Known): number | undefined {
   const file = isHeld(known.directory) ? readStateFile(known, "state.json") : undefined;

@@ -33,7 +33,18 @@ export function busyboxLayer(): Layer {
   const links: Entry[] = applets
     .filter((applet) => applet !== "busybox")
     .map((applet) => ({ name: `bin/${applet}`, type: "1", link: "bin/busybox" }));
-  const folders = ["bin/", "dev/", "etc/", "home/", "proc/", "root/", "sys/", "usr/", "var/"];
+  const folders = [
+    "bin/",
+    "dev/",
+    "etc/",
+    "home/",
+    "proc/",
+    "root/",
+    "sys/",
+    "usr/",
+    "usr/sbin/",
+    "var/",
+  ];
   return layer([
     ...folders.map((name) => ({ name })),
     { name: "tmp/", mode: 0o1777 },

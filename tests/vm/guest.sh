@@ -53,23 +53,34 @@ if [ "$(id -u)" != 0 ]; then
   echo "status $?"
 fi
 
+scenario direct
+if [ "$(id -u)" = 0 ]; then
+  # A root that sees no systemd, as on machines that have another init.
+  unshare -m sh -c "mount -t tmpfs none /run/systemd && exec '$hb' run --network none \
+    --rootfs rootfs -m 64m --cpuset-cpus 0 --blkio-weight 100 \
+    sh -c 'cd /sys/fs/cgroup && cat memory.max cpuset.cpus io.weight'" 2>&1
+  echo "status $?"
+  echo "cgroups left: $(find /sys/fs/cgroup/hb -mindepth 1 -type d | wc -l)"
+fi
+
 scenario cpuset
 run rootfs --cpuset-cpus 0 cat /sys/fs/cgroup/cpuset.cpus 2>&1
 echo "status $?"
 
 scenario detached
 id=$(run rootfs -d --rm --name counter -m 64m \
-  sh -c 'n=0; while :; do n=$((n+1)); echo $n > /tmp/n; done')
+  sh -c 'while :; do echo >> /tmp/n; done')
+counted() { wc -c < rootfs/tmp/n; }
 echo "status $?"
 "$hb" stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' counter
 "$hb" pause counter 2>&1
 "$hb" ps --format '{{.Status}}'
 "$hb" pause counter 2>&1
-before=$(cat rootfs/tmp/n); sleep 2
-[ "$before" = "$(cat rootfs/tmp/n)" ] && echo "stands still"
+before=$(counted); sleep 2
+[ "$before" = "$(counted)" ] && echo "stands still"
 "$hb" unpause counter 2>&1
 sleep 2
-[ "$before" = "$(cat rootfs/tmp/n)" ] || echo "goes on"
+[ "$before" = "$(counted)" ] || echo "goes on"
 "$hb" update -m 96m counter 2>&1
 cat "$(find /sys/fs/cgroup -type d -name "$id*")/memory.max"
 "$hb" kill counter 2>&1
@@ -98,6 +109,16 @@ if [ "$(id -u)" != 0 ]; then
   echo "-- enabled"
   run rootfs -d --rm --name after -m 64m sleep 1000 2>&1 >/dev/null
   "$hb" kill after >/dev/null
+fi
+
+scenario logout
+if [ "$(id -u)" != 0 ]; then
+  # The user's manager ends, as it does after the last logout of those who do not linger.
+  id=$(run rootfs -d --name stays -m 64m sleep 1000 2>/dev/null)
+  sudo systemctl stop "user@$(id -u).service"
+  "$hb" wait stays
+  "$hb" ps -a --format '{{.Status}}'
+  "$hb" rm stays
 fi
 
 scenario end

@@ -88,6 +88,10 @@ for (const suite of suites) {
       });
 
       if (user === "root") {
+        test("without systemd root makes cgroups by itself, and removes them", () => {
+          expect(said("direct")).toBe("67108864\n0\ndefault 910\nstatus 0\ncgroups left: 0\n");
+        });
+
         test("root pauses a container without limits", () => {
           expect(said("unlimited")).toMatch(/plain\nUp .*\(Paused\)\nplain\nplain\n/);
         });
@@ -105,6 +109,10 @@ for (const suite of suites) {
           const [before, after] = said("linger").split("-- enabled\n");
           expect(before).toContain("loginctl enable-linger");
           expect(after).toBe("");
+        });
+
+        test("a logout without lingering ends the container, which can be told and removed", () => {
+          expect(said("logout")).toMatch(/^\d+\nExited \(\d+\) .*\nstays\n$/);
         });
       }
     });
