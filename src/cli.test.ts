@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import * as containers from "./cli/container-tables.ts";
 import { commandNames } from "./cli/invocation.ts";
+import * as login from "./cli/login-tables.ts";
 import * as tables from "./cli/tables.ts";
 import { parseCommandLine } from "./cli.ts";
 import { helpText } from "./commands/help.ts";
@@ -96,6 +97,8 @@ describe("help", () => {
     ["run", containers.runFlags],
     ["exec", containers.execFlags],
     ["pull", tables.pullFlags],
+    ["login", login.loginFlags],
+    ["logout", login.logoutFlags],
     ["images", tables.imagesFlags],
     ["rmi", tables.rmiFlags],
     ["inspect", tables.inspectFlags],

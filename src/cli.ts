@@ -8,6 +8,7 @@
 import { containerParsers } from "./cli/container-commands.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { type CommandName, commandNames, type Invocation, type Parser } from "./cli/invocation.ts";
+import { loginParsers } from "./cli/login-commands.ts";
 import { containerRules, help, missing, refuseExtra, rulesOf } from "./cli/rules.ts";
 import {
   imagesFlags,
@@ -28,6 +29,7 @@ import type { NetworkOptions } from "./options.ts";
 
 const parsers: Readonly<Record<CommandName, Parser>> = {
   ...containerParsers,
+  ...loginParsers,
   pull: parsePull,
   images: parseImages,
   rmi: parseRmi,

@@ -87,22 +87,28 @@ async function importEmbedded(
 }
 
 async function pull(
-  flags: Pick<ImageFlags, "tlsVerify" | "quiet">,
+  flags: Pick<ImageFlags, "creds" | "tlsVerify" | "quiet">,
   reference: Reference,
   platform: Platform,
   places: Places,
   registry?: Registry,
 ): Promise<ImageRecord> {
-  const [{ pullImage }, { interruptible }] = await Promise.all([
-    import("./pull.ts"),
-    import("./host/interrupt.ts"),
-  ]);
+  const [{ pullImage }, { interruptible }, { credentialsFor }, { printNotice }] = await Promise.all(
+    [
+      import("./pull.ts"),
+      import("./host/interrupt.ts"),
+      import("./credentials/given.ts"),
+      import("./output.ts"),
+    ],
+  );
   const { store, identity } = places;
-  const { quiet, tlsVerify } = flags;
+  const { creds, quiet, tlsVerify } = flags;
   const settings = { store, identity, platform, quiet, tlsVerify };
   const source = registry === undefined ? {} : { registry };
-  const pulled = await interruptible((signal) =>
-    pullImage(reference, { ...settings, ...source, signal }),
-  );
+  const pulled = await interruptible(async (signal) => {
+    const wish = { creds, registry: reference.registry, notice: printNotice, signal };
+    const credentials = await credentialsFor(wish);
+    return await pullImage(reference, { ...settings, ...source, credentials, signal });
+  });
   return pulled.record;
 }

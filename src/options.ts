@@ -10,6 +10,8 @@ export type Format = "table" | "json";
 
 /** Flags that choose an image and how to get it. */
 export interface ImageFlags {
+  /** `USER[:PASSWORD]` for the image's registry. */
+  readonly creds?: string;
   readonly platform?: string;
   /** False: `--tls-verify=false`, plain HTTP and unverified certificates are taken. */
   readonly tlsVerify: boolean;

@@ -28,6 +28,7 @@ import { completeLayer, type UnpackCounts, unpackLayer } from "./layer/unpack.ts
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
 import { printNotice } from "./output.ts";
 import { openRegistry, type Registry } from "./registry/client.ts";
+import type { FindCredential } from "./registry/credential.ts";
 import { putBlobs } from "./store/blobs.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
 import { collectLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
@@ -48,6 +49,8 @@ export interface PullSettings {
   /** Only results and notices are printed. */
   readonly quiet: boolean;
   readonly tlsVerify: boolean;
+  /** Who asks; nobody in particular when absent. */
+  readonly credentials?: FindCredential;
   /** Where documents and blobs come from; the reference's own registry when absent. */
   readonly registry?: Registry;
   /** Aborts the pull; its reason is thrown. */
@@ -117,8 +120,9 @@ class Pull {
     this.#settings = settings;
     this.#mapFlags = mapFlags;
     this.#signal = AbortSignal.any([settings.signal, this.#failed.signal]);
-    this.#registry =
-      settings.registry ?? openRegistry({ tlsVerify: settings.tlsVerify, notice: printNotice });
+    const { credentials, tlsVerify } = settings;
+    const who = credentials === undefined ? {} : { credentials };
+    this.#registry = settings.registry ?? openRegistry({ tlsVerify, notice: printNotice, ...who });
     this.#progress = settings.quiet ? silentProgress : openProgress();
   }
 

@@ -27,12 +27,27 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   ip: [],
   errors: [],
   output: ["errors", "host", "nearest"],
+  // Who asks a registry: from the command line, variables, files and helper programs.
+  credentials: ["errors", "host", "image", "output", "registry"],
   pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
   embedded: ["image", "registry"],
-  obtain: ["embedded", "errors", "host", "image", "options", "pull", "registry", "store"],
+  obtain: [
+    ...["credentials", "embedded", "errors", "host", "image", "options", "output", "pull"],
+    ...["registry", "store"],
+  ],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...["container", "doctor", "errors", "helper", "host", "image", "layer", "lifecycle"],
+    ...[
+      "container",
+      "credentials",
+      "doctor",
+      "errors",
+      "helper",
+      "host",
+      "image",
+      "layer",
+      "lifecycle",
+    ],
     ...["network", "obtain", "options", "output", "pull", "registry", "store", "fflate"],
   ],
   // Containers that exist, and the way to a running one that several commands share.

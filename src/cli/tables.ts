@@ -33,6 +33,7 @@ export const pull: Flag = {
 
 /** What chooses an image. */
 export const imageFlags: FlagTable<ImageFlags> = {
+  creds: one("creds"),
   platform: one("platform"),
   tlsVerify: { name: "tls-verify", kind: "switch", otherwise: true },
   quiet: toggle("quiet", "q"),

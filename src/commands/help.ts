@@ -8,6 +8,7 @@ import { UsageError } from "../errors.ts";
 import type { HelpOptions } from "../options.ts";
 import { printResult } from "../output.ts";
 import { containerTexts } from "./help-containers.ts";
+import { loginTexts } from "./help-login.ts";
 
 /** Prints the text about `topic`, or the overview. */
 export function help({ topic }: HelpOptions): number {
@@ -41,6 +42,7 @@ Containers
 
 Images
   pull IMAGE                            fetch an image
+  login, logout [REGISTRY]              keep a password for a registry, or forget it
   images [IMAGE]                        list the images here
   inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
@@ -145,6 +147,7 @@ Limits
 Image and container
       --pull always|missing|never
       --platform OS/ARCH        for example linux/arm64
+      --creds USER[:PASSWORD]   for the image's registry, see 'hb help login'
       --tls-verify=false        allow plain HTTP and unknown certificates
   -q, --quiet                   say nothing while pulling
       --name NAME               a name of its own
@@ -179,6 +182,7 @@ done.
 
       --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
   -q, --quiet                   print only the digest
+      --creds USER[:PASSWORD]   for the image's registry; others can see it: see 'hb help login'
       --tls-verify=false        allow plain HTTP and unknown certificates
 `;
 
@@ -291,6 +295,7 @@ const help_ = `hb help [COMMAND]
 
 const texts: Readonly<Record<string, string>> = {
   ...containerTexts,
+  ...loginTexts,
   run,
   spec,
   pull,

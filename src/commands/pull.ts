@@ -1,11 +1,12 @@
 /** `hb pull`: an image from its registry into the store. */
 
+import { credentialsFor } from "../credentials/given.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
 import { hostPlatform, parsePlatform } from "../image/platform.ts";
 import { familiarName, formatReference, parseReference } from "../image/reference.ts";
 import type { PullOptions } from "../options.ts";
-import { printResult } from "../output.ts";
+import { printNotice, printResult } from "../output.ts";
 import { pullImage } from "../pull.ts";
 import { currentStore } from "../store/layout.ts";
 
@@ -15,11 +16,13 @@ export async function pull(options: PullOptions): Promise<number> {
   const host = hostPlatform(process.arch);
   const platform = options.platform === undefined ? host : parsePlatform(options.platform, host);
   const store = currentStore();
-  const { quiet, tlsVerify } = options;
+  const { creds, quiet, tlsVerify } = options;
   const settings = { store, platform, quiet, tlsVerify, identity: currentIdentity() };
-  const { digest, isNew } = await interruptible((signal) =>
-    pullImage(reference, { ...settings, signal }),
-  );
+  const { digest, isNew } = await interruptible(async (signal) => {
+    const wish = { creds, registry: reference.registry, notice: printNotice, signal };
+    const credentials = await credentialsFor(wish);
+    return await pullImage(reference, { ...settings, credentials, signal });
+  });
   if (quiet) {
     printResult(digest);
     return 0;

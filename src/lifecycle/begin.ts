@@ -46,7 +46,9 @@ export interface Ready {
 }
 
 /** What a new container is made of. What is wrong with its flags is said before any pull. */
-export async function originOf(options: CreateOptions, beginning: Beginning): Promise<Origin> {
+export async function originOf(asked: CreateOptions, beginning: Beginning): Promise<Origin> {
+  // What is written down must not hold a password.
+  const { creds: _, ...options } = asked;
   const { store, identity, facts } = beginning.site;
   const { keep } = beginning.container;
   const image = options.image ?? options.rootfs ?? "";
@@ -57,7 +59,7 @@ export async function originOf(options: CreateOptions, beginning: Beginning): Pr
     await planUnconnected(bare, beginning);
   };
   const places = { store, identity, beforePull: dryRun };
-  const obtained = await obtainImage({ ...options, image }, places);
+  const obtained = await obtainImage({ ...asked, image }, places);
   checkArchitecture(obtained.name, obtained.config.platform, facts);
   const { config, layers } = obtained.record;
   const origin = {

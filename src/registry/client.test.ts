@@ -144,7 +144,10 @@ describe("a pull fails in one line", () => {
     ["missing-blob", /BLOB_UNKNOWN: blob unknown to registry; check the name/],
     ["rate-limit-hours", /TOOMANYREQUESTS: you have .* HOST limits .* try again in 6 h$/],
     ["error-always", /503 service unavailable; HOST is failing: try again later$/],
-    ["denied", /DENIED: requested access .*; it needs a login or does not exist: check the name$/],
+    [
+      "denied",
+      /DENIED: requested .*; it needs a login or .*: check the name, or use .hb login HOST.$/,
+    ],
     ["endless-error", /404 not found; check the name and the tag$/],
     ["redirect-loop", /more than 5 redirects/],
     ["redirect-nowhere", /HOST redirects to no usable address$/],

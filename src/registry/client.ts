@@ -2,7 +2,8 @@
  * The registry client: references to documents, descriptors to blobs. Nothing leaves it before its
  * digest has been checked, but for the chunks of a blob, whose stream fails at its end instead.
  *
- * Follows distribution-spec 1.1, "Pull". It knows no store and holds no credentials.
+ * Follows distribution-spec 1.1, "Pull". It knows no store, and credentials only by
+ * asking for them.
  */
 
 import { configBytesMax } from "../image/config.ts";
@@ -16,19 +17,22 @@ import {
   normalizeMediaType,
 } from "../image/media-type.ts";
 import { formatReference, type Reference, referenceTarget } from "../image/reference.ts";
+import { Authenticator } from "./authenticator.ts";
 import { streamBlob } from "./blob.ts";
 import { readBounded } from "./body.ts";
+import type { FindCredential } from "./credential.ts";
 import { endpointOf } from "./endpoint.ts";
 import { isPassing } from "./network.ts";
 import { networkError, RegistryError } from "./registry-error.ts";
 import { attemptsMax, backoffMs, type Clock, systemClock } from "./retry.ts";
 import { Session, type SessionRequest } from "./session.ts";
-import { AnonymousAuthenticator } from "./token.ts";
 import { Transport } from "./transport.ts";
 
 export interface RegistryOptions {
   /** False: certificates are not checked and plain HTTP is allowed, with a notice. Default true. */
   readonly tlsVerify?: boolean;
+  /** Who asks, where a registry wants to know. Default: nobody in particular. */
+  readonly credentials?: FindCredential;
   /** Takes lines the user should see: unverified TLS, a long wait. Default: nobody does. */
   readonly notice?: (line: string) => void;
   readonly userAgent?: string;
@@ -73,9 +77,19 @@ export function openRegistry(options: RegistryOptions = {}): Registry {
   return new Client(options);
 }
 
+/** Shows `registry` its credentials: whether it asked for any. Throws when it refuses them. */
+export function logIn(
+  registry: string,
+  options: RegistryOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return new Client(options).logIn(registry, signal);
+}
+
 class Client implements Registry {
   readonly #tlsVerify: boolean;
   readonly #notice: (line: string) => void;
+  readonly #credentials: FindCredential;
   readonly #clock: Clock;
   readonly #limit: { readonly stallTimeoutMs: number };
   readonly #transport: Transport;
@@ -84,6 +98,7 @@ class Client implements Registry {
   constructor(options: RegistryOptions) {
     this.#tlsVerify = options.tlsVerify ?? true;
     this.#notice = options.notice ?? (() => undefined);
+    this.#credentials = options.credentials ?? (async () => undefined);
     this.#clock = options.clock ?? systemClock;
     this.#limit = { stallTimeoutMs: options.stallTimeoutMs ?? 30_000 };
     this.#transport = new Transport({
@@ -94,6 +109,10 @@ class Client implements Registry {
       headerTimeoutMs: options.headerTimeoutMs ?? 30_000,
       notice: this.#notice,
     });
+  }
+
+  logIn(registry: string, signal: AbortSignal): Promise<boolean> {
+    return this.#session(registry).logIn(`Cannot log in to ${registry}`, signal);
   }
 
   async resolve(reference: Reference, options: FetchOptions = {}): Promise<FetchedDocument> {
@@ -214,7 +233,14 @@ class Client implements Registry {
     const session = new Session({
       endpoint: endpointOf(registry, this.#tlsVerify),
       transport: this.#transport,
-      authenticator: new AnonymousAuthenticator(this.#transport, this.#clock, this.#limit),
+      authenticator: new Authenticator({
+        registry,
+        find: this.#credentials,
+        transport: this.#transport,
+        clock: this.#clock,
+        limit: this.#limit,
+        allowsPlainHttp: !this.#tlsVerify,
+      }),
       limit: this.#limit,
       tlsVerify: this.#tlsVerify,
       notice: this.#notice,

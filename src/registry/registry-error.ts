@@ -71,6 +71,8 @@ export interface Answer {
   readonly host: string;
   /** What a Retry-After header asks for. */
   readonly retryAfterMs?: number;
+  /** What to do about a 401 or 403. */
+  readonly loginHint?: string;
 }
 
 /** The error for a request that got no answer from `host`; `cause` is what fetch threw. */
@@ -117,9 +119,9 @@ const networkTexts: Readonly<
   ENETUNREACH: { text: (host) => `no network to ${host}`, hint: "check this machine's network" },
 };
 
-function answerHint({ status, host, retryAfterMs }: Answer): string | undefined {
+function answerHint({ status, host, retryAfterMs, loginHint }: Answer): string | undefined {
   if (status === 401 || status === 403) {
-    return "it needs a login or does not exist: check the name";
+    return loginHint ?? "it needs a login or does not exist: check the name";
   }
   if (status === 404) return "check the name and the tag";
   if (status === 429) {

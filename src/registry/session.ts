@@ -5,12 +5,12 @@
  * tried (a loopback host, `--tls-verify=false`) `/v2/` is asked once which of them is spoken.
  */
 
+import type { Authenticator } from "./authenticator.ts";
 import { discard, readText, type StallLimit } from "./body.ts";
 import { parseChallenges } from "./challenge.ts";
 import { type Endpoint, isLoopback, type Scheme } from "./endpoint.ts";
 import { isTlsTrustFailure } from "./network.ts";
 import { answerError, errorBodyBytesMax, RegistryError } from "./registry-error.ts";
-import type { Authenticator } from "./token.ts";
 import type { HttpAnswer, Transport } from "./transport.ts";
 
 export interface SessionOptions {
@@ -28,10 +28,19 @@ export interface SessionRequest {
   /** Below the repository, as `manifests/latest`. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What is done to the repository in all, so that one token does for it. Default: `pull`. */
+  readonly actions?: string;
   readonly isAddressedByDigest: boolean;
   /** Statuses besides 200 that are answers, not errors. */
   readonly accepts?: readonly number[];
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A request below /v2/ and what it needs to be allowed. */
+interface ScopedRequest extends Omit<SessionRequest, "repository"> {
+  readonly repository?: string;
+  readonly scope: string;
+  readonly scheme: Scheme;
 }
 
 /** Requests to one registry. */
@@ -46,21 +55,40 @@ export class Session {
   /** The registry's good answer; anything else is thrown as a RegistryError. */
   async get(request: SessionRequest): Promise<Response> {
     const scheme = await this.#chosenScheme(request.signal);
-    const answer = await this.#sendAuthorized(request, scheme);
+    const { repository, actions = "pull" } = request;
+    const answer = await this.#sendAuthorized({
+      ...request,
+      path: `${repository}/${request.path}`,
+      scope: `repository:${repository}:${actions}`,
+      scheme,
+    });
     const { response } = answer;
     if (response.status === 200 || request.accepts?.includes(response.status)) return response;
     throw await this.#refusal(request.doing, answer);
   }
 
   /**
+   * Logs in and no more. Returns whether the registry asked who is there; refused credentials are
+   * thrown as a RegistryError.
+   */
+  async logIn(doing: string, signal: AbortSignal): Promise<boolean> {
+    const scheme = await this.#chosenScheme(signal);
+    const scope = "";
+    const request = { doing, path: "", scope, scheme, isAddressedByDigest: false, signal };
+    const answer = await this.#sendAuthorized(request);
+    if (answer.response.status !== 200) throw await this.#refusal(doing, answer);
+    await discard(answer.response);
+    return this.#options.authenticator.cached(scope) !== undefined;
+  }
+
+  /**
    * Sends with the authorization at hand, and once more with a new one if that is refused. A
    * registry that refuses a token it has just issued refuses the image: no loop.
    */
-  async #sendAuthorized(request: SessionRequest, scheme: Scheme): Promise<HttpAnswer> {
+  async #sendAuthorized(request: ScopedRequest): Promise<HttpAnswer> {
     const { authenticator, endpoint, transport } = this.#options;
-    const scope = `repository:${request.repository}:pull`;
-    const { doing, headers = {}, isAddressedByDigest, signal } = request;
-    const url = new URL(`${scheme}://${endpoint.host}/v2/${request.repository}/${request.path}`);
+    const { doing, headers = {}, isAddressedByDigest, repository, scheme, scope, signal } = request;
+    const url = new URL(`${scheme}://${endpoint.host}/v2/${request.path}`);
     const send = (authorization: string | undefined): Promise<HttpAnswer> =>
       transport.send({ doing, url, headers, authorization, isAddressedByDigest, signal });
 
@@ -72,16 +100,18 @@ export class Session {
     if (header === null) return answer;
     await discard(answer.response);
     const isPlainHttp = scheme === "http";
-    const need = { doing, scope, isPlainHttp, signal };
+    const need = { doing, scope, repository, isPlainHttp, signal };
     return send(await authenticator.renew(need, parseChallenges(header), authorization));
   }
 
   async #refusal(doing: string, answer: HttpAnswer): Promise<RegistryError> {
     const { response, retryAfterMs, url } = answer;
+    const { authenticator, limit } = this.#options;
     return answerError(doing, {
       status: response.status,
-      body: await readText(response, errorBodyBytesMax, this.#options.limit),
+      body: authenticator.hide(await readText(response, errorBodyBytesMax, limit)),
       host: url.host,
+      ...(answer.isRedirected ? {} : { loginHint: authenticator.loginHint }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   }

@@ -1,6 +1,7 @@
 /**
- * GET requests that survive a flaky network: bounded retries with back-off, and redirects followed
- * by hand, because a credential must not follow one to another host.
+ * Requests that survive a flaky network: bounded retries with back-off, and redirects followed by
+ * hand, because a credential must not follow one to another host. Only a GET follows any: what
+ * another request sends may be secret, and its caller gets the redirect as the answer.
  *
  * Bodies are never decompressed here: a blob's digest is over the bytes as stored, whatever
  * Content-Encoding a file server claims for them. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are
@@ -38,6 +39,9 @@ export interface HttpRequest {
   /** The beginning of an error message, as `Cannot get manifest docker.io/library/x:1`. */
   readonly doing: string;
   readonly url: URL;
+  /** Default: GET. Sent again when it fails in passing, so it must bear that. */
+  readonly method?: string;
+  readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent to the origin of `url` only. */
   readonly authorization?: string | undefined;
@@ -65,7 +69,7 @@ export class Transport {
   }
 
   /**
-   * The answer to a GET, whatever its status; passing failures have been retried. Throws a
+   * The answer, whatever its status; passing failures have been retried. Throws a
    * RegistryError when there is no answer, and the signal's reason when it aborts.
    */
   async send(request: HttpRequest): Promise<HttpAnswer> {
@@ -107,8 +111,9 @@ export class Transport {
     let authorization = request.authorization;
     let isRedirected = false;
     for (let hop = 0; hop <= redirectsMax; hop++) {
-      const response = await this.#get(request, url, authorization);
-      const location = redirectLocation(response);
+      const response = await this.#fetch(request, url, authorization);
+      const isGet = (request.method ?? "GET") === "GET";
+      const location = isGet ? redirectLocation(response) : undefined;
       if (location === undefined) {
         const header = response.headers.get("retry-after");
         const retryAfterMs = parseRetryAfter(header, this.#options.clock.now());
@@ -127,7 +132,11 @@ export class Transport {
     });
   }
 
-  async #get(request: HttpRequest, url: URL, authorization: string | undefined): Promise<Response> {
+  async #fetch(
+    request: HttpRequest,
+    url: URL,
+    authorization: string | undefined,
+  ): Promise<Response> {
     const options = this.#options;
     const headers: Record<string, string> = {
       ...request.headers,
@@ -140,14 +149,16 @@ export class Transport {
       ...(options.tlsVerify ? {} : { tls: { rejectUnauthorized: false } }),
     };
     try {
-      return await ky.get(url, {
+      return await ky(url, {
         ...bunOptions,
+        method: request.method ?? "GET",
         headers,
         redirect: "manual",
         retry: 0,
         throwHttpErrors: false,
         timeout: options.headerTimeoutMs,
         fetch: options.fetch,
+        ...(request.body === undefined ? {} : { body: request.body }),
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
     } catch (error) {

@@ -13,6 +13,7 @@ import {
   manifestType,
   randomImage,
 } from "./image.ts";
+import { logins } from "./logins.ts";
 
 export interface Fault {
   readonly about: string;
@@ -24,6 +25,7 @@ export interface Fault {
 /** Every fault; the name says what the client meets. */
 export const faults = {
   none: { about: "a good registry" },
+  ...logins,
 
   "token-required": { about: "401 until a bearer token is shown", handle: tokens({}) },
   "access-token": {

@@ -22,8 +22,11 @@ export interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** Starts docker-registry on a port the kernel chooses and reads which from its log. */
-export async function startRegistry(folder: string): Promise<Registry> {
+/**
+ * Starts docker-registry on a port the kernel chooses and reads which from its log. `auth` is the
+ * configuration's section of that name, in YAML; several registries may share a folder.
+ */
+export async function startRegistry(folder: string, auth?: object): Promise<Registry> {
   const storage = join(folder, "registry");
   mkdirSync(storage, { recursive: true });
   const config = join(folder, "registry.yml");
@@ -33,7 +36,7 @@ export async function startRegistry(folder: string): Promise<Registry> {
 log: { level: info }
 storage: { filesystem: { rootdirectory: "${storage}" }, delete: { enabled: true } }
 http: { addr: "127.0.0.1:0" }
-`,
+${auth === undefined ? "" : `auth: ${JSON.stringify(auth)}\n`}`,
   );
   const program = Bun.which("docker-registry", { PATH: systemPath });
   if (program === null) throw new Error("docker-registry is not installed");
