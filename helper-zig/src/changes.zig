@@ -281,7 +281,7 @@ const Changes = struct {
             const start = text.items.len;
             text.print(self.gpa(), "{t} /{s}\n", .{ line.kind, line.path }) catch
                 return outOfMemory();
-            if (is_terminal) makeHarmless(text.items[start .. text.items.len - 1]);
+            if (is_terminal) report.makeHarmless(text.items[start .. text.items.len - 1]);
         }
         const written = sys.writeAll(1, text.items);
         if (written == .err and written.err == .PIPE) return; // `hb diff x | head`
@@ -297,13 +297,6 @@ const Line = struct {
         return std.mem.lessThan(u8, a.path, b.path);
     }
 };
-
-/// Names are the container's to choose; they must not drive the user's terminal.
-fn makeHarmless(line: []u8) void {
-    for (line) |*byte| if (byte.* < 0x20 or byte.* == 0x7f) {
-        byte.* = '?';
-    };
-}
 
 fn isTerminal(fd: sys.Fd) bool {
     var size: [4]u16 = undefined;

@@ -2,10 +2,11 @@
 //!
 //!   extract --path DIRECTORY [--container DIRECTORY …] [--owners kept]
 //!
-//! In a container owners are what the tar says (ids that do not exist there become root's); outside
-//! everything is the caller's, and there are no device nodes and no file capabilities, unless
-//! `--owners kept`. As docker has it, a file takes the place of another, but neither of a directory
-//! nor the other way round, and what is a directory already takes the tar's mode and time.
+//! In a container owners are what the tar says (ids that do not exist there become root's). Outside
+//! there are no device nodes, and everything is the caller's, without set-id bits and file
+//! capabilities, unless `--owners kept`. As docker has it, a file takes the place of another, but
+//! neither of a directory nor the other way round, and what is a directory already takes the tar's
+//! mode and time.
 //!
 //! No name leads out of the directory: `..` beyond it is refused, and symbolic links are followed
 //! only in a container and only to where they stay below the directory (openat2(2)). What is half
@@ -65,7 +66,8 @@ fn onHost(job: Job) report.Error!void {
     return extract(.{
         .top = top,
         .resolve = .{ .beneath = true, .no_symlinks = true, .no_magiclinks = true },
-        .is_complete = job.keeps_owners,
+        .keeps_owners = job.keeps_owners,
+        .makes_devices = false,
     });
 }
 
@@ -86,7 +88,8 @@ fn inContainer(job: Job) report.Error!void {
         .top = top,
         // Of the container's root a link may be absolute and still stay in it.
         .resolve = .{ .in_root = is_root, .beneath = !is_root, .no_magiclinks = true },
-        .is_complete = true,
+        .keeps_owners = true,
+        .makes_devices = true,
     });
 }
 

@@ -17,8 +17,10 @@ pub const Destination = struct {
     top: sys.Fd,
     /// How names below it are looked up.
     resolve: sys.Resolve,
-    /// Owners, device nodes and file capabilities are made as they are listed.
-    is_complete: bool,
+    /// Owners, set-id bits and file capabilities are made as they are listed.
+    keeps_owners: bool,
+    /// Device nodes are made.
+    makes_devices: bool,
 };
 
 /// What was read, and of what could not be made as the archive has it.
@@ -215,15 +217,14 @@ const Extractor = struct {
     /// From the last to the first: a directory comes before what is in it.
     fn describeDirectories(self: *Extractor) report.Error!void {
         while (self.directories.pop()) |it| {
-            const flags = sys.directory_flags;
-            const opened = sys.openat2(self.to.top, it.path, flags, 0, self.to.resolve);
-            // The container's own processes may have removed it.
-            if (opened == .err and opened.err == .NOENT) continue;
+            const opened =
+                sys.openat2(self.to.top, it.path, sys.directory_flags, 0, self.to.resolve);
+            if (opened == .err and opened.err == .NOENT) continue; // somebody has removed it
             const fd = try report.check(opened, "open {s}", .{it.path});
             defer sys.close(fd);
 
             try self.own(fd, it.uid, it.gid, it.path);
-            const changed = sys.fchmod(fd, it.mode);
+            const changed = sys.fchmod(fd, self.modeOf(it.mode));
             try report.check(changed, "change the mode of {s}", .{it.path});
             const timed = sys.setModifiedOf(fd, it.mtime.sec, it.mtime.nsec);
             try report.check(timed, "set the time of {s}", .{it.path});
@@ -237,11 +238,9 @@ const Extractor = struct {
         path: [:0]const u8,
     ) report.Error!void {
         const is_gone = try clear(place, path, .file);
-        const fd = try report.check(
-            sys.openat(place.dir, place.name, if (is_gone) new else again, 0o600),
-            "make {s}",
-            .{path},
-        );
+        const flags = if (is_gone) new else old;
+        const opened = sys.openat(place.dir, place.name, flags, 0o600);
+        const fd = try report.check(opened, "make {s}", .{path});
         defer sys.close(fd);
         errdefer if (is_gone) {
             _ = sys.unlinkat(place.dir, place.name, 0);
@@ -254,15 +253,16 @@ const Extractor = struct {
         }
         try self.own(fd, entry.uid, entry.gid, path);
         // After the owner, who takes set-id bits away, and the content, which does so as well.
-        try report.check(sys.fchmod(fd, entry.mode), "change the mode of {s}", .{path});
+        const mode = self.modeOf(entry.mode);
+        try report.check(sys.fchmod(fd, mode), "change the mode of {s}", .{path});
         try self.setXattrs(fd, entry);
         const timed = sys.setModifiedOf(fd, entry.mtime.sec, entry.mtime.nsec);
         try report.check(timed, "set the time of {s}", .{path});
     }
 
     const new: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .EXCL = true, .NOFOLLOW = true };
-    /// A file that cannot be replaced, because it is mounted.
-    const again: linux.O = .{ .ACCMODE = .WRONLY, .TRUNC = true, .NOFOLLOW = true };
+    /// A file that cannot be replaced, because it is mounted. It may have become a fifo by now.
+    const old: linux.O = .{ .ACCMODE = .WRONLY, .TRUNC = true, .NOFOLLOW = true, .NONBLOCK = true };
 
     fn writeSparse(
         self: *Extractor,
@@ -328,7 +328,7 @@ const Extractor = struct {
         kind: u32,
     ) report.Error!void {
         // Outside of a container's mounts, which are all nodev, it would open a disk.
-        if (self.to.is_complete) return self.addNode(entry, place, path, kind);
+        if (self.to.makes_devices) return self.addNode(entry, place, path, kind);
         self.skipped += 1;
     }
 
@@ -340,7 +340,7 @@ const Extractor = struct {
         kind: u32,
     ) report.Error!void {
         _ = try clear(place, path, .other);
-        const mode = kind | entry.mode;
+        const mode = kind | self.modeOf(entry.mode);
         const made = sys.mknodat(place.dir, place.name, mode, entry.major, entry.minor);
         if (made == .err and made.err == .PERM and kind != linux.S.IFIFO) {
             self.skipped += 1; // no user namespace may make one
@@ -357,22 +357,27 @@ const Extractor = struct {
         place: Place,
         path: []const u8,
     ) report.Error!void {
-        if (self.to.is_complete) {
-            const doing = "change the owner of {s}";
+        if (self.to.keeps_owners) {
             var owned = sys.lchownat(place.dir, place.name, entry.uid, entry.gid);
             if (owned == .err and owned.err == .INVAL) {
                 self.squashed += 1;
                 owned = sys.lchownat(place.dir, place.name, 0, 0);
             }
-            try report.check(owned, doing, .{path});
+            try report.check(owned, "change the owner of {s}", .{path});
         }
         const timed = sys.setModified(place.dir, place.name, entry.mtime.sec, entry.mtime.nsec);
         return report.check(timed, "set the time of {s}", .{path});
     }
 
+    /// Set-id bits speak of the owner: with another one, whoever executes the container's program
+    /// would become the caller.
+    fn modeOf(self: *const Extractor, mode: u32) u32 {
+        return if (self.to.keeps_owners) mode else mode & 0o1777;
+    }
+
     /// Gives `fd` its owner; root for an id that does not exist here.
     fn own(self: *Extractor, fd: sys.Fd, uid: u32, gid: u32, path: []const u8) report.Error!void {
-        if (!self.to.is_complete) return;
+        if (!self.to.keeps_owners) return;
         const both = sys.fchown(fd, uid, gid);
         if (both == .ok) return;
         if (both.err != .INVAL) return report.check(both, "change the owner of {s}", .{path});
@@ -380,12 +385,10 @@ const Extractor = struct {
         for ([_][2]u32{ .{ uid, sys.unchanged_id }, .{ sys.unchanged_id, gid } }) |one| {
             var owned = sys.fchown(fd, one[0], one[1]);
             if (owned == .err and owned.err == .INVAL) {
-                const is_user = one[1] == sys.unchanged_id;
-                const root: u32 = 0;
-                owned = if (is_user)
-                    sys.fchown(fd, root, sys.unchanged_id)
+                owned = if (one[1] == sys.unchanged_id)
+                    sys.fchown(fd, 0, sys.unchanged_id)
                 else
-                    sys.fchown(fd, sys.unchanged_id, root);
+                    sys.fchown(fd, sys.unchanged_id, 0);
             }
             try report.check(owned, "change the owner of {s}", .{path});
         }
@@ -394,8 +397,7 @@ const Extractor = struct {
     fn setXattrs(self: *Extractor, fd: sys.Fd, entry: *const tar.Entry) report.Error!void {
         for (entry.xattrs) |it| {
             if (!xattr.isKept(it.name)) continue;
-            const is_users = std.mem.startsWith(u8, it.name, "user.");
-            if (!is_users and !self.to.is_complete) continue;
+            if (!self.to.keeps_owners and !std.mem.startsWith(u8, it.name, "user.")) continue;
             try xattr.set(fd, it.name, it.value, entry.path);
         }
     }

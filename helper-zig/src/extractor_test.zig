@@ -17,18 +17,21 @@ fn extractInto(directory: files.Directory, writer: *TestWriter, to: anytype) !ex
     const destination: extractor.Destination = .{
         .top = directory.fd,
         .resolve = to.resolve,
-        .is_complete = to.is_complete,
+        .keeps_owners = to.keeps_owners,
+        .makes_devices = to.makes_devices,
     };
     return extractor.run(.{ .fd = pipe[0] }, destination, std.testing.allocator);
 }
 
 const in_container = .{
     .resolve = sys.Resolve{ .beneath = true, .no_magiclinks = true },
-    .is_complete = true,
+    .keeps_owners = true,
+    .makes_devices = true,
 };
 const on_host = .{
     .resolve = sys.Resolve{ .beneath = true, .no_symlinks = true },
-    .is_complete = false,
+    .keeps_owners = false,
+    .makes_devices = false,
 };
 
 test "no name and no link leads out of the directory" {
@@ -134,13 +137,35 @@ test "directories and files do not take each other's place, but are merged with 
     defer writer.deinit();
     try writer.add(.{ .name = "./", .kind = '5', .mode = "0000000" });
     try writer.add(.{ .name = "directory/", .kind = '5', .mode = "0001700" });
-    try writer.add(.{ .name = "directory/file", .mode = "0004755", .data = "set-id" });
     try writer.add(.{ .name = "file", .data = "new" });
     try writer.add(.{ .name = "disk", .kind = '4' });
     const counts = try extractInto(directory, &writer, on_host);
     try std.testing.expectEqual(1, counts.skipped);
     try files.expectMode(directory.fd, "directory", linux.S.IFDIR | 0o1700);
-    try files.expectMode(directory.fd, "directory/file", linux.S.IFREG | 0o4755);
     try files.expectFile(directory.fd, "file", "new");
     try files.expectAbsent(directory.fd, "disk");
+}
+
+test "outside, a set-id bit stays with its owner, and a disk stays in the container" {
+    const directory = try files.Directory.open();
+    defer directory.close();
+    const with_owners = .{
+        .resolve = on_host.resolve,
+        .keeps_owners = true,
+        .makes_devices = false,
+    };
+
+    inline for (.{ on_host, with_owners }, .{ 0o755, 0o6755 }) |to, mode| {
+        var writer: TestWriter = .{};
+        defer writer.deinit();
+        try writer.add(.{ .name = "directory/", .kind = '5', .mode = "0006755" });
+        try writer.add(.{ .name = "program", .mode = "0006755", .data = "mine" });
+        try writer.add(.{ .name = "pipe", .kind = '6', .mode = "0006755" });
+        try writer.add(.{ .name = "disk", .kind = '4', .mode = "0000666" });
+        const counts = try extractInto(directory, &writer, to);
+        try std.testing.expectEqual(1, counts.skipped);
+        try files.expectMode(directory.fd, "directory", linux.S.IFDIR | mode);
+        try files.expectMode(directory.fd, "program", linux.S.IFREG | mode);
+        try files.expectAbsent(directory.fd, "disk");
+    }
 }

@@ -18,6 +18,9 @@ const Target = @import("target.zig").Target;
 const results_max = 5;
 const output_bytes_max = 4096;
 
+/// How often a check's output is read before the supervisor looks at everything else again.
+const reads_max = 16;
+
 /// docker's for a check that was not let come to an end.
 const exit_timed_out = -1;
 
@@ -256,10 +259,12 @@ const Check = struct {
         if (check.pipe >= 0) sys.close(check.pipe);
     }
 
-    /// Takes what there is; what is too much is taken as well, or the check would wait for us.
+    /// Takes what there is; what is too much is taken as well, or the check would wait for us. Not
+    /// for as long as more comes: somebody who writes faster than this reads would keep it here.
     fn read(check: *Check) void {
         var rest: [4096]u8 = undefined;
-        while (check.pipe >= 0) {
+        for (0..reads_max) |_| {
+            if (check.pipe < 0) return;
             const room = output[output_len..];
             const into = if (room.len > 0) room else &rest;
             const got = sys.read(check.pipe, into);
@@ -371,4 +376,27 @@ test "until the payload was well once, it is asked more often" {
     try testing.expectEqual(10, checker.interval());
     answer(&checker, 0, 10);
     try testing.expectEqual(1000, checker.interval());
+}
+
+test "a check that writes faster than it is read does not keep the supervisor" {
+    const pipe = sys.pipe().ok;
+    defer sys.close(pipe[1]);
+    const bytes: [4096]u8 = @splat('x');
+    var left: usize = 1 << 20;
+    sys.enlargePipe(pipe[1], left);
+    while (left > 0) left -= sys.write(pipe[1], &bytes).ok;
+    var check: Check = .{
+        .entered = undefined,
+        .pipe = pipe[0],
+        .started_at = 0,
+        .start_stamp = undefined,
+    };
+    defer sys.close(pipe[0]);
+    output_len = 0;
+    defer output_len = 0;
+    _ = sys.setNonBlocking(pipe[0]);
+    check.read();
+    try testing.expectEqual(output_bytes_max, output_len);
+    var rest: [1]u8 = undefined;
+    try testing.expectEqual(1, sys.read(pipe[0], &rest).ok);
 }

@@ -94,13 +94,20 @@ fn line(comptime format: []const u8, args: anytype) []const u8 {
     var buffer: [message_bytes_max]u8 = undefined;
     const message = print(&buffer, format, args);
     const whole = print(&text, before ++ "{s}\n", .{message});
-    for (whole[0 .. whole.len - 1]) |*byte| {
-        // Names come from images and layers; they must not drive the user's terminal.
-        if (byte.* < 0x20 or byte.* == 0x7f) byte.* = '?';
-    }
+    makeHarmless(whole[0 .. whole.len - 1]);
     whole[whole.len - 1] = '\n';
     _ = sys.writeAll(fd, whole);
     return whole[before.len .. whole.len - 1];
+}
+
+/// Names come from images, layers and containers; they must not drive the user's terminal. Nor by
+/// the control characters beyond ASCII (ECMA-48's C1), which many terminals take in UTF-8, too.
+pub fn makeHarmless(bytes: []u8) void {
+    for (bytes, 0..) |*byte, at| {
+        const is_second = at > 0 and bytes[at - 1] == 0xc2 and byte.* >= 0x80 and byte.* < 0xa0;
+        if (is_second) bytes[at - 1] = '?';
+        if (is_second or byte.* < 0x20 or byte.* == 0x7f) byte.* = '?';
+    }
 }
 
 var text: [message_bytes_max + 8]u8 = undefined;
@@ -112,4 +119,10 @@ fn print(buffer: []u8, comptime format: []const u8, args: anytype) []u8 {
 
 fn Ok(comptime Outcome: type) type {
     return @FieldType(Outcome, "ok");
+}
+
+test "no control character is left, and no letter lost" {
+    var bytes = "a\x1b[1m\xc2\x9b2J\x7f \xc3\xa9\xc2\xa0\xc2".*;
+    makeHarmless(&bytes);
+    try std.testing.expectEqualStrings("a?[1m??2J? \xc3\xa9\xc2\xa0\xc2", &bytes);
 }

@@ -4,6 +4,7 @@ import { HbError } from "../errors.ts";
 import { type Event, followEvents, pastEvents } from "../lifecycle/event-reader.ts";
 import { parseMoment } from "../lifecycle/moment.ts";
 import type { EventsOptions } from "../options/containers.ts";
+import { toJson } from "../output/json.ts";
 import { compileTemplate } from "../output/template.ts";
 import { printResult } from "../output.ts";
 import { createStore, currentStore } from "../store/layout.ts";
@@ -41,8 +42,7 @@ function moment(text: string | undefined, flag: string, now: number): number | u
 
 function compileFormat(format: string | undefined): (event: Event) => string {
   if (format === undefined || format === "") return line;
-  if (format === "json" || format === "{{json .}}")
-    return (event) => JSON.stringify(message(event));
+  if (format === "json" || format === "{{json .}}") return (event) => toJson(message(event));
   const template = compileTemplate(format);
   return (event) => template.render(message(event));
 }

@@ -17,8 +17,9 @@ DESTINATION if that is one, or else becomes it; with /. at the end of SOURCE onl
 it is copied. The directory of DESTINATION must exist. With - an archive is read or written
 (tar, not compressed); its names stay below DESTINATION.
 
-Modes and times are kept. Files belong to root in a container and to you outside of it; what
-is in an archive belongs to whom the archive says.
+Modes and times are kept. Files belong to root in a container and to you outside of it, where
+they lose their set-id bits; what is in an archive belongs to whom the archive says. Device
+nodes do not leave a container.
 
   -a, --archive                 keep the owners' numbers; out of a container only as root
   -L, --follow-link             copy what a symbolic link SOURCE leads to, not the link

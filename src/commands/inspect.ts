@@ -1,6 +1,6 @@
 /** `hb inspect`: what is known of containers and images, with docker's field names. */
 
-import { HbError } from "../errors.ts";
+import { formatError, HbError, UsageError } from "../errors.ts";
 import { hostPlatform, matchPlatform, parsePlatform } from "../image/platform.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
 import { inspection } from "../lifecycle/inspection.ts";
@@ -8,24 +8,41 @@ import { findOptional } from "../lifecycle/select.ts";
 import { describe } from "../lifecycle/summary.ts";
 import type { InspectOptions } from "../options.ts";
 import { formatDocuments } from "../output/listing.ts";
-import { printResult } from "../output.ts";
+import { printResult, printStatus } from "../output.ts";
 import { readBlob } from "../store/blobs.ts";
 import { type ImageRecord, listImages, type StoredImage } from "../store/images.ts";
 import { currentStore, type StorePaths } from "../store/layout.ts";
 import { selectImages } from "../store/select.ts";
 
-/** Prints one array, or what `--format` makes of each; nothing if one of them is not there. */
+/** Prints one array of what is there, or what `--format` makes of each; then what is not there. */
 export async function inspect(options: InspectOptions): Promise<number> {
   const store = currentStore();
-  const found = options.names.map((text) => {
-    const container = options.type === "image" ? undefined : asContainer(store, text);
-    if (container !== undefined) return container;
-    if (options.type === "container") throw new HbError(`No such container: ${text}`);
-    const { images } = selectImages(store, text);
-    return describeImage(store, choose(images, text, options.platform));
-  });
-  for (const text of formatDocuments(found, options.format ?? "")) printResult(text);
-  return 0;
+  const found: Record<string, unknown>[] = [];
+  const failures: HbError[] = [];
+  for (const text of options.names) {
+    try {
+      found.push(describeOne(store, text, options));
+    } catch (error) {
+      if (!(error instanceof HbError) || error instanceof UsageError) throw error;
+      failures.push(error);
+    }
+  }
+  const texts = found.length > 0 ? formatDocuments(found, options.format ?? "") : [];
+  for (const text of texts) printResult(text);
+  for (const error of failures) printStatus(`hb: ${formatError(error)}`);
+  return failures.length > 0 ? 1 : 0;
+}
+
+function describeOne(
+  store: StorePaths,
+  text: string,
+  { type, platform }: InspectOptions,
+): Record<string, unknown> {
+  const container = type === "image" ? undefined : asContainer(store, text);
+  if (container !== undefined) return container;
+  if (type === "container") throw new HbError(`No such container: ${text}`);
+  const { images } = selectImages(store, text);
+  return describeImage(store, choose(images, text, platform));
 }
 
 /** A container's name comes before an image's, as in docker. */

@@ -6,7 +6,7 @@ import { HbError } from "../errors.ts";
 import type { StopFlags } from "../options/containers.ts";
 import { takeTurn } from "../store/kept.ts";
 import type { StorePaths } from "../store/layout.ts";
-import { DirectoryLock, waitNamedLock } from "../store/lock.ts";
+import { DirectoryLock, isHeld, waitNamedLock } from "../store/lock.ts";
 import { releaseNames } from "../store/names.ts";
 import { removeTrees } from "../store/remove.ts";
 import { removeCgroupOf } from "./cgroup-sweep.ts";
@@ -25,7 +25,9 @@ const SIGKILL = 9;
 export async function stopContainer(known: Known, flags: StopFlags): Promise<void> {
   const signal = flags.signal === undefined ? undefined : parseSignal(flags.signal, "--signal");
   const seconds = parseSeconds(flags.time, "--time");
-  if (!isAlive(await settled(known))) return;
+  await settled(known);
+  // Whoever holds the lock is asked, whatever has become of what it wrote down.
+  if (!isAlive(known) && !isHeld(known.directory)) return;
   const { stopSignal, stopTimeoutMs } = readPlan(known).hb.life;
   const number = signal === undefined ? stopSignal : signalNumber(signal);
   const timeoutMs = seconds === undefined ? stopTimeoutMs : Math.max(seconds * 1000, -1);
@@ -56,6 +58,7 @@ export async function removeContainer(
   { mapFlags, force, time }: Removal,
 ): Promise<void> {
   const seconds = parseSeconds(time, "--time") ?? 0;
+  const patienceMs = Date.now() + seconds * 1000 + SILENCE_MAX_MS;
   let ended = false;
   for (;;) {
     const removed = removeUnlessRunning(store, known, mapFlags);
@@ -68,6 +71,11 @@ export async function removeContainer(
         `Cannot remove the container ${nameOf(known)}: container is ${readState(known).status}`,
         { hint: "stop the container before removing it, or use -f" },
       );
+    }
+    if (Date.now() > patienceMs) {
+      throw new HbError(`Cannot remove ${nameOf(known)}: its supervisor does not answer`, {
+        hint: `see which hb-init has ${known.directory} open, and end it`,
+      });
     }
     await endByForce(known, seconds);
     ended = true;
@@ -122,3 +130,6 @@ async function endByForce(known: Known, seconds: number): Promise<void> {
 }
 
 const LOOK_AGAIN_MS = 50;
+
+/** A supervisor that nobody has heard of for so long after it took its lock is no young one. */
+const SILENCE_MAX_MS = 20_000;

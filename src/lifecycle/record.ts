@@ -11,8 +11,10 @@ export function readPlan(known: Known): Plan {
   const file = within(known.directory, "config.json");
   let plan: Plan;
   try {
-    plan = JSON.parse(readFileSync(file, "utf8")) as Plan;
-    if (plan.hb.container.id !== known.id) throw new HbError("it is another container's");
+    const json: unknown = JSON.parse(readFileSync(file, "utf8"));
+    if (!isPlan(json)) throw new HbError("it is no container's plan");
+    if (json.hb.container.id !== known.id) throw new HbError("it is another container's");
+    plan = json;
   } catch (error) {
     throw new HbError(`Cannot read the container ${known.id.slice(0, 12)} from "${file}"`, {
       cause: error,
@@ -21,6 +23,16 @@ export function readPlan(known: Known): Plan {
   }
   const rlimits = plan.process.rlimits.map(withInfinity);
   return { ...plan, process: { ...plan.process, rlimits } };
+}
+
+/** Whether it has what tells our plans from other files; what hb wrote has the rest as well. */
+function isPlan(json: unknown): json is Plan {
+  const plan = json as { readonly [key in keyof Plan]?: Partial<Plan[key]> | null } | null;
+  return (
+    typeof plan?.hb?.container?.id === "string" &&
+    typeof plan.hb.life === "object" &&
+    Array.isArray(plan.process?.rlimits)
+  );
 }
 
 /** What the user called the image, for events; "" where the plan is damaged. */

@@ -95,9 +95,13 @@ describe("readState()", () => {
     expect(readState(known)).toMatchObject({ status: "exited", exitCode: 3 });
   });
 
-  test("takes a state that a power cut has emptied for an end", () => {
-    const { known } = put();
+  test("takes a state that a power cut has emptied for an end, not one that lives", () => {
+    const { known, lock } = put();
     writeFileSync(within(known.directory, "state.json"), "");
+    utimesSync(within(known.directory, "state.json"), 1_700_000_000, 1_700_000_000);
+    const startedAt = "2023-11-14T22:13:20.000Z";
+    expect(readState(known)).toMatchObject({ status: "running", startedAt });
+    lock.release();
     expect(readState(known)).toMatchObject({ status: "exited", exitCode: 137 });
   });
 });
@@ -143,7 +147,7 @@ test("readPlan() reads limits without end, and no plan of another container", ()
   const { known } = put();
   const rlimits = `[{"type":"RLIMIT_CORE","soft":0,"hard":18446744073709551615}]`;
   const write = (id: string) => {
-    const text = `{"process":{"rlimits":${rlimits}},"hb":{"container":{"id":"${id}"}}}`;
+    const text = `{"process":{"rlimits":${rlimits}},"hb":{"container":{"id":"${id}"},"life":{}}}`;
     writeFileSync(within(known.directory, "config.json"), text);
   };
   write(known.id);
@@ -152,4 +156,13 @@ test("readPlan() reads limits without end, and no plan of another container", ()
   ]);
   write("another");
   expect(() => readPlan(known)).toThrow(/Cannot read the container/);
+});
+
+test.each(["", "null", "[]", `{"ociVersion":"1.0.2","hb":{}}`])("readPlan() refuses %j", (text) => {
+  const { known } = put();
+  const ours = `{"hb":{"container":{"id":"${known.id}"},"life":{}}}`;
+  for (const damaged of [text, ours]) {
+    writeFileSync(within(known.directory, "config.json"), damaged);
+    expect(() => readPlan(known)).toThrow(/^Cannot read the container/);
+  }
 });

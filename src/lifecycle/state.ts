@@ -84,7 +84,10 @@ export function readState(known: Known): ContainerState {
   const file =
     readStateFile(known, "state.json") ?? (held ? undefined : readStateFile(known, LAST));
   if (file === undefined) return { status: "created", oomKilled: false, restartCount: 0 };
-  if (file === "damaged") return { ...lost, finishedAt: modifiedAt(known) };
+  if (file === "damaged") {
+    const at = modifiedAt(known);
+    return held ? { ...untold, startedAt: at } : { ...lost, finishedAt: at };
+  }
   const { hb } = file;
   const common = { ...told(hb), oomKilled: hb.oomKilled ?? false };
   const restartCount = hb.restartCount ?? 0;
@@ -154,6 +157,12 @@ const lost = {
   restartCount: 0,
   reason: "killed together with its supervisor",
 } as const;
+
+/**
+ * No power cut leaves a lock behind: somebody has damaged the state of a container that lives, and
+ * whose supervisor can be asked all the same. Who took it for an end would wait for the lock.
+ */
+const untold = { status: "running", oomKilled: false, restartCount: 0 } as const;
 
 /** What is known after the end as well as before. */
 function told({ startedAt, finishedAt, exitCode, reason, error }: StateFile["hb"]) {

@@ -4,6 +4,7 @@
  */
 
 import { formatTable } from "../output.ts";
+import { toJson } from "./json.ts";
 import { compileRowTemplate, compileTemplate } from "./template.ts";
 
 /** One column of the default table. */
@@ -23,7 +24,7 @@ export function formatListing<Row extends object>(
   columns: readonly Column<Row>[],
   headings: Readonly<Record<string, string>>,
 ): string[] {
-  if (format === "json") return rows.map((row) => JSON.stringify(row));
+  if (format === "json") return rows.map((row) => toJson(row));
   if (format === "" || format === "table") {
     const cells = rows.map((row) => columns.map(({ field }) => String(row[field] ?? "")));
     return formatTable(
@@ -39,8 +40,8 @@ export function formatListing<Row extends object>(
 
 /** Documents as lines: one array, indented or (`json`) not, or a template for each. */
 export function formatDocuments(documents: readonly unknown[], format: string): string[] {
-  if (format === "") return [JSON.stringify(documents, undefined, 4)];
-  if (format === "json") return [JSON.stringify(documents)];
+  if (format === "") return [toJson(documents, 4)];
+  if (format === "json") return [toJson(documents)];
   const template = compileTemplate(format);
   return documents.map((document) => template.render(document));
 }

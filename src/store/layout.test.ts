@@ -1,11 +1,12 @@
-import { describe, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { afterEach, describe, expect, test } from "bun:test";
+import { chmodSync, chownSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatError } from "../errors.ts";
 import { parseReference } from "../image/reference.ts";
 import {
   createStore,
+  currentStore,
   imageRecordPath,
   layerPath,
   openStore,
@@ -55,6 +56,26 @@ describe("store paths", () => {
     expect(() => layerPath(store, "a".repeat(63))).toThrow();
     expect(() => within(store.tmp, "../x")).toThrow();
     expect(() => within(store.tmp, "/x")).toThrow();
+  });
+});
+
+describe("currentStore()", () => {
+  const before = process.env.HB_ROOT;
+  afterEach(() => {
+    if (before === undefined) delete process.env.HB_ROOT;
+    else process.env.HB_ROOT = before;
+  });
+
+  test("is nobody else's: whoever writes to it decides what hb does", () => {
+    const foreign = process.geteuid?.() === 0 ? mkdtempSync(join(tmpdir(), "hb-store-")) : "/usr";
+    if (foreign !== "/usr") chownSync(foreign, 1, 1);
+    process.env.HB_ROOT = foreign;
+    expect(() => currentStore()).toThrow("it belongs to uid");
+  });
+
+  test("need not be there", () => {
+    process.env.HB_ROOT = "/none/such";
+    expect(currentStore().root).toBe("/none/such" as never);
   });
 });
 

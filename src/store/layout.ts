@@ -67,9 +67,27 @@ export function openStore(root: string): StorePaths {
   return { root: normal, blobs, layers, images, containers, tmp } as StorePaths;
 }
 
-/** The store of whoever runs this process. */
+/** The store of whoever runs this process; not one of somebody else, whom it would obey. */
 export function currentStore(): StorePaths {
-  return openStore(storeRoot({ uid: process.geteuid?.() ?? 0, env: process.env }));
+  const uid = process.geteuid?.() ?? 0;
+  const store = openStore(storeRoot({ uid, env: process.env }));
+  requireOwner(store, ownerOf(store) ?? uid, uid);
+  return store;
+}
+
+function ownerOf(store: StorePaths): number | undefined {
+  try {
+    return statSync(store.root).uid;
+  } catch {
+    return undefined; // not made yet, or out of reach, which whatever comes next will say
+  }
+}
+
+function requireOwner(store: StorePaths, owner: number, uid: number): void {
+  if (owner === uid) return;
+  throw new HbError(`Cannot use the store "${store.root}": it belongs to uid ${owner}`, {
+    hint: `run hb as that user, or set HB_ROOT to a directory of your own`,
+  });
 }
 
 /** Makes the store's directories, or says in one line why that cannot be. */
@@ -82,12 +100,7 @@ export function createStore(store: StorePaths, uid: number): void {
   } catch (error) {
     throw storeError(store, error);
   }
-  const owner = statSync(store.root).uid;
-  if (owner !== uid) {
-    throw new HbError(`Cannot write the store "${store.root}": it belongs to uid ${owner}`, {
-      hint: `run hb as that user, or set HB_ROOT to a directory of your own`,
-    });
-  }
+  requireOwner(store, statSync(store.root).uid, uid);
   allowHelperIn(within(store.root, "helper"));
 }
 

@@ -5,6 +5,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   symlinkSync,
   watch,
@@ -72,7 +73,7 @@ async function makeTree(folder: string): Promise<void> {
     head -c 3000000 /dev/urandom > a/random; ln a/random a/hard; : > a/zero
     echo x > "a/$(printf 'long%.0s' $(seq 60))"; echo y > 'ü/two  words'; ln -s ../none a/dangling
     mkdir -p "$(printf 'deep/%.0s' $(seq 60))"; echo z > "$(printf 'deep/%.0s' $(seq 60))/z"
-    echo s > a/setuid; chmod 6755 a/setuid; chmod 1777 a/empty; echo r > a/read-only
+    echo s > a/program; chmod 755 a/program; chmod 1777 a/empty; echo r > a/read-only
     chmod 444 a/read-only; touch -d '2001-02-03 04:05:06.789012345 UTC' a/zero ü; mkfifo a/fifo
     touch -d '1969-12-31 23:59:58.5 UTC' a/random; truncate -s 5M a/sparse; chmod 500 a`;
   expect(await box.command(["bash", "-c", script, folder])).toMatchObject({ status: 0 });
@@ -351,7 +352,27 @@ describe("hb cp", () => {
     expect(told.stderr).toMatch(/^Successfully copied \d\S*kB to ended:\/t\/told\n$/);
   });
 
-  rootTest("keeps owners and device nodes with -a", async () => {
+  test("a program that becomes the caller's loses its set-id bits", async () => {
+    const script = 'mkdir /t; echo "#!/bin/sh" > /t/program; chmod 6755 /t/program; chmod 2755 /t';
+    await must("run", "--rm=false", "--name", "set-id", busybox, "sh", "-c", script);
+    await must("cp", "set-id:/t", box.path("set-id"));
+    const modes = ["", "/program"].map(
+      (path) => lstatSync(box.path("set-id") + path).mode & 0o7777,
+    );
+    expect(modes).toEqual([0o755, 0o755]);
+    await must("rm", "set-id");
+  });
+
+  rootTest("makes no device nodes with -a: they would open this machine's disks", async () => {
+    const script = "mkdir /t && mknod /t/disk b 8 0 && chmod 666 /t/disk";
+    await must("run", "--rm=false", "--name", "disk", busybox, "sh", "-c", script);
+    const { status, stderr } = await box.hb(["cp", "-a", "disk:/t", box.path("disk")]);
+    expect([status, stderr]).toEqual([0, "hb: notice: device nodes left out of the copy: 1\n"]);
+    expect(readdirSync(box.path("disk"))).toEqual([]);
+    await must("rm", "disk");
+  });
+
+  rootTest("keeps owners with -a", async () => {
     await box.command(["sh", "-c", 'echo x > "$0"; chown 12:34 "$0"', box.path("theirs")]);
     await must("cp", "-a", box.path("theirs"), "ended:/t/theirs");
     await must("cp", "-a", "ended:/t/theirs", box.path("back"));

@@ -4,7 +4,15 @@
  */
 
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename } from "node:path";
 import { Box, busybox, isRoot, registry } from "./harness.ts";
 
@@ -262,6 +270,22 @@ describe("hb rm", () => {
       expect(both.map(({ status }) => status)).toEqual([0, 0]);
       for (const { stderr } of both) expect(stderr).toMatch(/^(hb: No such container: [^\n]+\n)?$/);
     }
+  });
+
+  test.each([
+    ["emptied", (file: string) => writeFileSync(file, "")],
+    ["removed", (file: string) => rmSync(file)],
+  ])("nobody waits for what runs on with a state that was %s by hand", async (_, damage) => {
+    const id = await detached("harmed", "sleep", "1000");
+    damage(box.path("store", "containers", id, "state.json"));
+    expect(await box.failure(1, ["rm", "harmed"])).toContain("container is ");
+    expect(await hb("container", "prune", "-f")).toBe("Nothing to remove");
+    expect(await hb("start", "harmed")).toBe("harmed");
+    expect(await hb("stop", "-t", "0", "harmed")).toBe("harmed");
+    expect(await hb("inspect", "-f", "{{.State.ExitCode}}", "harmed")).toBe("137");
+    await hb("start", "harmed");
+    damage(box.path("store", "containers", id, "state.json"));
+    await hb("rm", "-f", "harmed");
   });
 
   test("prune takes those that have ended and leaves those that run", async () => {

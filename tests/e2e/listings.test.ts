@@ -139,6 +139,9 @@ describe("hb inspect", () => {
     expect(await hb("inspect", "-f", "{{.Id}}", db.slice(0, 12))).toBe(db);
     expect(await hb("inspect", "--type", "image", "-f", "{{.Os}}", busybox)).toBe("linux");
     expect(await box.failure(1, ["inspect", "--type", "image", "db"])).toContain("db");
+    const some = await box.hb(["inspect", "-f", "{{.Name}}", "absent", "db", "gone"]);
+    expect(some).toMatchObject({ status: 1, stdout: "/db\n" });
+    expect(some.stderr).toMatch(/^hb: No such .*: absent;.*\nhb: No such .*: gone;.*\n$/);
   });
 });
 

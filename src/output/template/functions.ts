@@ -6,6 +6,7 @@
  * here, so that `len` of it is 0 and `index` finds in it what it finds in an empty one.
  */
 
+import { toJson } from "../json.ts";
 import { ArgumentFault } from "./fault.ts";
 import { countMax, print, printAll, printFormat, sortedFields, typeName } from "./format.ts";
 
@@ -44,7 +45,7 @@ export const functions: Functions = {
     max: Number.POSITIVE_INFINITY,
     call: (format, ...values) => printFormat(text(format), values),
   },
-  json: fixed(1, (value) => JSON.stringify(value ?? null)),
+  json: fixed(1, (value) => toJson(value ?? null)),
   join: fixed(2, join),
   split: fixed(2, (value, separator) => split(text(value), text(separator))),
   lower: fixed(1, (value) => text(value).toLowerCase()),
