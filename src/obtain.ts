@@ -87,7 +87,7 @@ async function importEmbedded(
 }
 
 async function pull(
-  flags: Pick<ImageFlags, "tlsVerify" | "quiet">,
+  flags: Pick<ImageFlags, "tlsVerify" | "quiet" | "cacert">,
   reference: Reference,
   platform: Platform,
   places: Places,
@@ -98,8 +98,8 @@ async function pull(
     import("./host/interrupt.ts"),
   ]);
   const { store, identity } = places;
-  const { quiet, tlsVerify } = flags;
-  const settings = { store, identity, platform, quiet, tlsVerify };
+  const { quiet, tlsVerify, cacert } = flags;
+  const settings = { store, identity, platform, quiet, tlsVerify, cacert };
   const source = registry === undefined ? {} : { registry };
   const pulled = await interruptible((signal) =>
     pullImage(reference, { ...settings, ...source, signal }),

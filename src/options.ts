@@ -13,6 +13,8 @@ export interface ImageFlags {
   readonly platform?: string;
   /** False: `--tls-verify=false`, plain HTTP and unverified certificates are taken. */
   readonly tlsVerify: boolean;
+  /** A file of CAs that may sign the registry's certificate, besides the system's. */
+  readonly cacert?: string;
   readonly quiet: boolean;
 }
 

@@ -48,6 +48,7 @@ export interface PullSettings {
   /** Only results and notices are printed. */
   readonly quiet: boolean;
   readonly tlsVerify: boolean;
+  readonly cacert?: string | undefined;
   /** Where documents and blobs come from; the reference's own registry when absent. */
   readonly registry?: Registry;
   /** Aborts the pull; its reason is thrown. */
@@ -117,8 +118,8 @@ class Pull {
     this.#settings = settings;
     this.#mapFlags = mapFlags;
     this.#signal = AbortSignal.any([settings.signal, this.#failed.signal]);
-    this.#registry =
-      settings.registry ?? openRegistry({ tlsVerify: settings.tlsVerify, notice: printNotice });
+    const { tlsVerify, cacert } = settings;
+    this.#registry = settings.registry ?? openRegistry({ tlsVerify, cacert, notice: printNotice });
     this.#progress = settings.quiet ? silentProgress : openProgress();
   }
 

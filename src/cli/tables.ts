@@ -35,6 +35,7 @@ export const pull: Flag = {
 export const imageFlags: FlagTable<ImageFlags> = {
   platform: one("platform"),
   tlsVerify: { name: "tls-verify", kind: "switch", otherwise: true },
+  cacert: one("cacert"),
   quiet: toggle("quiet", "q"),
 };
 

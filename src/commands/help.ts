@@ -146,6 +146,7 @@ Image and container
       --pull always|missing|never
       --platform OS/ARCH        for example linux/arm64
       --tls-verify=false        allow plain HTTP and unknown certificates
+      --cacert FILE             trust these CAs, too, for the registry
   -q, --quiet                   say nothing while pulling
       --name NAME               a name of its own
       --cidfile FILE            write the container's id there
@@ -180,6 +181,7 @@ done.
       --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
   -q, --quiet                   print only the digest
       --tls-verify=false        allow plain HTTP and unknown certificates
+      --cacert FILE             trust these CAs, too, for the registry
 `;
 
 const images = `hb images [FLAGS] [IMAGE]

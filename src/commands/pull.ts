@@ -15,8 +15,8 @@ export async function pull(options: PullOptions): Promise<number> {
   const host = hostPlatform(process.arch);
   const platform = options.platform === undefined ? host : parsePlatform(options.platform, host);
   const store = currentStore();
-  const { quiet, tlsVerify } = options;
-  const settings = { store, platform, quiet, tlsVerify, identity: currentIdentity() };
+  const { quiet, tlsVerify, cacert } = options;
+  const settings = { store, platform, quiet, tlsVerify, cacert, identity: currentIdentity() };
   const { digest, isNew } = await interruptible((signal) =>
     pullImage(reference, { ...settings, signal }),
   );

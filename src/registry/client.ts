@@ -25,10 +25,15 @@ import { attemptsMax, backoffMs, type Clock, systemClock } from "./retry.ts";
 import { Session, type SessionRequest } from "./session.ts";
 import { AnonymousAuthenticator } from "./token.ts";
 import { Transport } from "./transport.ts";
+import { TrustStore } from "./trust.ts";
 
 export interface RegistryOptions {
   /** False: certificates are not checked and plain HTTP is allowed, with a notice. Default true. */
   readonly tlsVerify?: boolean;
+  /** A file of CAs to trust besides the system's. */
+  readonly cacert?: string | undefined;
+  /** The process's environment. Default: its own. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Takes lines the user should see: unverified TLS, a long wait. Default: nobody does. */
   readonly notice?: (line: string) => void;
   readonly userAgent?: string;
@@ -78,7 +83,8 @@ class Client implements Registry {
   readonly #notice: (line: string) => void;
   readonly #clock: Clock;
   readonly #limit: { readonly stallTimeoutMs: number };
-  readonly #transport: Transport;
+  readonly #options: RegistryOptions;
+  readonly #trust: TrustStore;
   readonly #sessions = new Map<string, Session>();
 
   constructor(options: RegistryOptions) {
@@ -86,14 +92,8 @@ class Client implements Registry {
     this.#notice = options.notice ?? (() => undefined);
     this.#clock = options.clock ?? systemClock;
     this.#limit = { stallTimeoutMs: options.stallTimeoutMs ?? 30_000 };
-    this.#transport = new Transport({
-      fetch: options.fetch ?? globalThis.fetch,
-      clock: this.#clock,
-      tlsVerify: this.#tlsVerify,
-      userAgent: options.userAgent ?? "hb",
-      headerTimeoutMs: options.headerTimeoutMs ?? 30_000,
-      notice: this.#notice,
-    });
+    this.#options = options;
+    this.#trust = new TrustStore({ env: options.env ?? process.env, cacert: options.cacert });
   }
 
   async resolve(reference: Reference, options: FetchOptions = {}): Promise<FetchedDocument> {
@@ -211,16 +211,32 @@ class Client implements Registry {
   #session(registry: string): Session {
     const known = this.#sessions.get(registry);
     if (known !== undefined) return known;
+    const endpoint = endpointOf(registry, this.#tlsVerify);
+    const transport = this.#transport(endpoint.host);
     const session = new Session({
-      endpoint: endpointOf(registry, this.#tlsVerify),
-      transport: this.#transport,
-      authenticator: new AnonymousAuthenticator(this.#transport, this.#clock, this.#limit),
+      endpoint,
+      transport,
+      authenticator: new AnonymousAuthenticator(transport, this.#clock, this.#limit),
       limit: this.#limit,
       tlsVerify: this.#tlsVerify,
       notice: this.#notice,
     });
     this.#sessions.set(registry, session);
     return session;
+  }
+
+  /** What talks to the registry at `home`, and to whoever that sends us to. */
+  #transport(home: string): Transport {
+    const options = this.#options;
+    return new Transport({
+      fetch: options.fetch ?? globalThis.fetch,
+      clock: this.#clock,
+      tlsVerify: this.#tlsVerify,
+      tlsFor: (host) => this.#trust.tlsFor(host, home),
+      userAgent: options.userAgent ?? "hb",
+      headerTimeoutMs: options.headerTimeoutMs ?? 30_000,
+      notice: this.#notice,
+    });
   }
 }
 

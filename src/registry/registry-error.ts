@@ -83,15 +83,40 @@ export function networkError(doing: string, host: string, cause: unknown): Regis
   }
   const text = cause instanceof Error ? cause.message : String(cause);
   if (isTlsTrustFailure(code, text)) {
-    return new RegistryError(`${doing}: ${host} has no trusted TLS certificate (${text})`, {
-      ...facts,
-      hint: "name its CA in NODE_EXTRA_CA_CERTS=FILE, or use --tls-verify=false",
-    });
+    const { why, hint } = tlsTexts[code] ?? unknownAuthority(host, text);
+    const message = `${doing}: the TLS certificate of ${host} ${why}`;
+    return new RegistryError(message, { ...facts, hint });
   }
   return new RegistryError(`${doing}: ${host}: ${text}`, facts);
 }
 
 const again = "try again later";
+
+/** By OpenSSL's names; the rest is about who has signed. */
+const tlsTexts: Readonly<Record<string, { readonly why: string; readonly hint: string }>> = {
+  CERT_HAS_EXPIRED: {
+    why: "has expired",
+    hint: "check this machine's clock, or tell the registry's operator",
+  },
+  CERT_NOT_YET_VALID: {
+    why: "is not valid yet",
+    hint: "check this machine's clock, or tell the registry's operator",
+  },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    why: "is for another name",
+    hint: "check the registry's name: it must be one the certificate lists",
+  },
+};
+
+function unknownAuthority(host: string, text: string): { why: string; hint: string } {
+  const place = `~/.config/containers/certs.d/${host}/ca.crt`;
+  const system = "or add it to the system's, or use --tls-verify=false";
+  return {
+    why: `is from an unknown authority (${text})`,
+    hint: `put its CA certificate into ${place}, name it with --cacert FILE, ${system}`,
+  };
+}
+
 const networkTexts: Readonly<
   Record<string, { readonly text: (host: string) => string; readonly hint: string }>
 > = {
@@ -108,8 +133,10 @@ const networkTexts: Readonly<
     hint: "check this machine's network and DNS",
   },
   EPROTO: {
-    text: (host) => `${host} does not speak TLS`,
-    hint: "for a registry without TLS use --tls-verify=false",
+    text: (host) => `the TLS handshake with ${host} fails`,
+    hint:
+      "if it has no TLS use --tls-verify=false; if it wants a client certificate, " +
+      "put client.cert and client.key beside its ca.crt in certs.d",
   },
   ECONNRESET: { text: (host) => `${host} closed the connection`, hint: again },
   ETIMEDOUT: { text: (host) => `${host} does not answer`, hint: "check the network, or try again" },

@@ -19,6 +19,7 @@ import {
   parseRetryAfter,
   retryAfterMsMax,
 } from "./retry.ts";
+import type { TlsOptions } from "./trust.ts";
 
 export const redirectsMax = 5;
 /** A wait longer than this is worth a line to the user. */
@@ -27,7 +28,10 @@ const noticeableWaitMs = 3000;
 export interface TransportOptions {
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
+  /** False: certificates are not checked. */
   readonly tlsVerify: boolean;
+  /** Whom to trust in a connection to `host[:port]`. */
+  readonly tlsFor: (host: string) => TlsOptions;
   readonly userAgent: string;
   /** How long a server may take to begin its answer. */
   readonly headerTimeoutMs: number;
@@ -135,9 +139,10 @@ export class Transport {
       "user-agent": options.userAgent,
     };
     if (authorization !== undefined) headers.authorization = authorization;
+    const tls = options.tlsFor(url.host);
     const bunOptions = {
       decompress: false,
-      ...(options.tlsVerify ? {} : { tls: { rejectUnauthorized: false } }),
+      tls: options.tlsVerify ? tls : { ...tls, rejectUnauthorized: false },
     };
     try {
       return await ky.get(url, {
