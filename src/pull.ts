@@ -24,10 +24,12 @@ import {
   type Platform,
 } from "./image/platform.ts";
 import { familiarName, formatReference, type Reference } from "./image/reference.ts";
+import { CorruptLayerError } from "./layer/decompress.ts";
 import { completeLayer, type UnpackCounts, unpackLayer } from "./layer/unpack.ts";
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
 import { printNotice } from "./output.ts";
 import { openRegistry, type Registry } from "./registry/client.ts";
+import { RegistryError } from "./registry/registry-error.ts";
 import { putBlobs } from "./store/blobs.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
 import { collectLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
@@ -111,6 +113,8 @@ class Pull {
   readonly #progress: PullProgress;
   readonly #failed = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #fetchedAgain = new Set<StackedLayer>();
+  #mirrorsFailed = false;
   #squashed = 0;
 
   constructor(reference: Reference, settings: PullSettings, mapFlags: readonly string[]) {
@@ -229,9 +233,21 @@ class Pull {
       }
     } catch (error) {
       if (this.#signal.aborted) throw this.#signal.reason;
+      if (!this.#fetchedAgain.has(layer) && this.#isMirrorsFault(error)) {
+        this.#fetchedAgain.add(layer);
+        return await this.#fetchLayer(layer, held);
+      }
       this.#progress.update(id, "failed");
       throw new HbError(`layer ${id}`, { cause: error });
     }
+  }
+
+  /** Whether a mirror may have brought the wrong bytes; from then on they are left out. */
+  #isMirrorsFault(error: unknown): boolean {
+    if (!(error instanceof RegistryError || error instanceof CorruptLayerError)) return false;
+    // Layers side by side: another one's failure may have left the mirrors out already.
+    this.#mirrorsFailed ||= this.#registry.distrustMirrors?.(this.#reference, error) ?? false;
+    return this.#mirrorsFailed;
   }
 
   /** Undefined when another process unpacked it meanwhile. */

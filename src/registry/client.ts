@@ -19,10 +19,13 @@ import { formatReference, type Reference, referenceTarget } from "../image/refer
 import { streamBlob } from "./blob.ts";
 import { readBounded } from "./body.ts";
 import { endpointOf } from "./endpoint.ts";
+import { type Location, type RegistryRules, shortNameHint } from "./mirrors.ts";
 import { isPassing } from "./network.ts";
+import { getAt, type Place, Places } from "./places.ts";
+import { readRegistryRules } from "./registries-conf.ts";
 import { networkError, RegistryError } from "./registry-error.ts";
 import { attemptsMax, backoffMs, type Clock, systemClock } from "./retry.ts";
-import { Session, type SessionRequest } from "./session.ts";
+import { Session } from "./session.ts";
 import { AnonymousAuthenticator } from "./token.ts";
 import { Transport } from "./transport.ts";
 import { TrustStore } from "./trust.ts";
@@ -34,6 +37,8 @@ export interface RegistryOptions {
   readonly cacert?: string | undefined;
   /** The process's environment. Default: its own. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Where /etc is. Default: `/`. */
+  readonly root?: string;
   /** Takes lines the user should see: unverified TLS, a long wait. Default: nobody does. */
   readonly notice?: (line: string) => void;
   readonly userAgent?: string;
@@ -65,6 +70,11 @@ export interface Registry {
     descriptor: Descriptor,
     options?: FetchOptions,
   ): Promise<FetchedDocument>;
+  /**
+   * Called when what a blob brought was wrong. True if it may have come from a mirror: no mirror of
+   * `reference` is asked again, so that it is worth another attempt.
+   */
+  distrustMirrors?(reference: Reference, why: Error): boolean;
   /** A blob's bytes; the stream throws at its end if size or digest are wrong. */
   fetchBlob(
     reference: Reference,
@@ -73,48 +83,62 @@ export interface Registry {
   ): AsyncGenerator<Uint8Array, void, undefined>;
 }
 
+/** A mirror whose connection for one blob broke this often is given up. */
+const mirrorOpensMax = 2;
+
 /** A client for any number of registries; connections and tokens live as long as it does. */
 export function openRegistry(options: RegistryOptions = {}): Registry {
   return new Client(options);
 }
 
 class Client implements Registry {
-  readonly #tlsVerify: boolean;
   readonly #notice: (line: string) => void;
   readonly #clock: Clock;
   readonly #limit: { readonly stallTimeoutMs: number };
   readonly #options: RegistryOptions;
   readonly #trust: TrustStore;
-  readonly #sessions = new Map<string, Session>();
+  readonly #places: Places;
+  #rulesRead: RegistryRules | undefined;
 
   constructor(options: RegistryOptions) {
-    this.#tlsVerify = options.tlsVerify ?? true;
     this.#notice = options.notice ?? (() => undefined);
     this.#clock = options.clock ?? systemClock;
     this.#limit = { stallTimeoutMs: options.stallTimeoutMs ?? 30_000 };
     this.#options = options;
-    this.#trust = new TrustStore({ env: options.env ?? process.env, cacert: options.cacert });
+    this.#trust = new TrustStore({ env: this.#env, cacert: options.cacert, root: options.root });
+    this.#places = new Places({
+      rules: () => this.#rules(),
+      open: (location) => this.#open(location),
+      notice: this.#notice,
+    });
+  }
+
+  get #env(): Readonly<Record<string, string | undefined>> {
+    return this.#options.env ?? process.env;
   }
 
   async resolve(reference: Reference, options: FetchOptions = {}): Promise<FetchedDocument> {
     const doing = `Cannot get manifest ${formatReference(reference)}`;
-    const { bytes, headers } = await this.#fetchWhole(reference, {
+    const want: WholeRequest = {
       doing,
       path: `manifests/${referenceTarget(reference)}`,
       accept: acceptedDocuments.join(", "),
       bytesMax: documentBytesMax,
       isAddressedByDigest: reference.digest !== undefined,
       signal: options.signal,
-    });
-    const mediaType = normalizeMediaType(headers.get("content-type"));
-    if (mediaType === "text/html") {
-      throw new RegistryError(`${doing}: ${reference.registry} answers with a web page`, {
-        hint: "check the registry's name; a proxy or a log-in page may stand in between",
+    };
+    try {
+      return await this.#places.first(reference, async (place) => {
+        const { bytes, headers } = await this.#fetchWhole(place, want);
+        const mediaType = normalizeMediaType(headers.get("content-type"));
+        if (mediaType === "text/html") throw webPage(doing, place.location.registry);
+        const digest = reference.digest ?? headerDigest(headers) ?? digestOf(bytes);
+        checkDigest(doing, digest, bytes);
+        return { bytes, mediaType, digest };
       });
+    } catch (error) {
+      throw this.#withShortNameHint(reference, error);
     }
-    const digest = reference.digest ?? headerDigest(headers) ?? digestOf(bytes);
-    checkDigest(doing, digest, bytes);
-    return { bytes, mediaType, digest };
   }
 
   async fetchDocument(
@@ -131,21 +155,24 @@ class Client implements Registry {
         code: "SIZE_INVALID",
       });
     }
-    const { bytes } = await this.#fetchWhole(reference, {
+    const want: WholeRequest = {
       doing,
       path: `${isManifest ? "manifests" : "blobs"}/${digest}`,
       accept: isManifest ? acceptedDocuments.join(", ") : "*/*",
       bytesMax,
       isAddressedByDigest: true,
       signal: options.signal,
+    };
+    return await this.#places.first(reference, async (place) => {
+      const { bytes } = await this.#fetchWhole(place, want);
+      if (bytes.length !== size) {
+        throw new RegistryError(`${doing}: it has ${bytes.length} bytes instead of ${size}`, {
+          code: "SIZE_INVALID",
+        });
+      }
+      checkDigest(doing, digest, bytes);
+      return { bytes, mediaType, digest };
     });
-    if (bytes.length !== size) {
-      throw new RegistryError(`${doing}: it has ${bytes.length} bytes instead of ${size}`, {
-        code: "SIZE_INVALID",
-      });
-    }
-    checkDigest(doing, digest, bytes);
-    return { bytes, mediaType, digest };
   }
 
   fetchBlob(
@@ -155,16 +182,22 @@ class Client implements Registry {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { signal } = options;
     const doing = describe("blob", reference, descriptor.digest);
-    const session = this.#session(reference.registry);
+    const asked = new Map<Place, number>();
     const open = (start: number): Promise<Response> =>
-      session.get({
-        doing,
-        repository: reference.repository,
-        path: `blobs/${descriptor.digest}`,
-        headers: start === 0 ? {} : { range: `bytes=${start}-` },
-        accepts: [206, 416],
-        isAddressedByDigest: true,
-        signal,
+      this.#places.first(reference, async (place) => {
+        const times = (asked.get(place) ?? 0) + 1;
+        asked.set(place, times);
+        if (place.location.isMirror && times > mirrorOpensMax) {
+          throw new RegistryError(`${doing}: the connection keeps breaking`, {});
+        }
+        return await getAt(place, {
+          doing,
+          path: `blobs/${descriptor.digest}`,
+          headers: start === 0 ? {} : { range: `bytes=${start}-` },
+          accepts: [206, 416],
+          isAddressedByDigest: true,
+          signal,
+        });
       });
     const host = reference.registry;
     const request = {
@@ -179,26 +212,28 @@ class Client implements Registry {
     return streamBlob(request);
   }
 
+  distrustMirrors(reference: Reference, why: Error): boolean {
+    return this.#places.distrustMirrors(reference, why);
+  }
+
   /** A small body as a whole; one that breaks off is asked for again. */
-  async #fetchWhole(reference: Reference, want: WholeRequest): Promise<Whole> {
-    const session = this.#session(reference.registry);
-    const request: SessionRequest = {
+  async #fetchWhole(place: Place, want: WholeRequest): Promise<Whole> {
+    const request = {
       doing: want.doing,
-      repository: reference.repository,
       path: want.path,
       headers: { accept: want.accept },
       isAddressedByDigest: want.isAddressedByDigest,
       signal: want.signal,
     };
     for (let attempt = 1; ; attempt++) {
-      const response = await session.get(request);
+      const response = await getAt(place, request);
       try {
         const bytes = await readBounded(response, want.bytesMax, this.#limit);
         if (bytes !== undefined) return { bytes, headers: response.headers };
       } catch (error) {
         if (want.signal?.aborted) throw want.signal.reason;
         if (!isPassing(error)) throw error;
-        if (attempt >= attemptsMax) throw networkError(want.doing, reference.registry, error);
+        if (attempt >= attemptsMax) throw networkError(want.doing, place.location.registry, error);
         await this.#clock.sleep(backoffMs(attempt + 1, this.#clock.random), want.signal);
         continue;
       }
@@ -208,33 +243,40 @@ class Client implements Registry {
     }
   }
 
-  #session(registry: string): Session {
-    const known = this.#sessions.get(registry);
-    if (known !== undefined) return known;
-    const endpoint = endpointOf(registry, this.#tlsVerify);
-    const transport = this.#transport(endpoint.host);
-    const session = new Session({
+  #rules(): RegistryRules {
+    this.#rulesRead ??= readRegistryRules({ env: this.#env, root: this.#options.root });
+    return this.#rulesRead;
+  }
+
+  /** Docker Hub's refusal of a name that podman's users write for another registry's. */
+  #withShortNameHint(reference: Reference, error: unknown): unknown {
+    if (!(error instanceof RegistryError) || ![401, 403, 404].includes(error.status)) return error;
+    const hint = shortNameHint(reference, this.#rules());
+    if (hint === undefined) return error;
+    const { status, code, detail, cause } = error;
+    return new RegistryError(error.message, { status, code, detail, cause, hint });
+  }
+
+  #open({ registry, insecure }: Location): Session {
+    const options = this.#options;
+    const tlsVerify = !insecure && (options.tlsVerify ?? true);
+    const endpoint = endpointOf(registry, tlsVerify);
+    // What talks to the registry, and to whoever that sends us to.
+    const transport = new Transport({
+      fetch: options.fetch ?? globalThis.fetch,
+      clock: this.#clock,
+      tlsVerify,
+      tlsFor: (host) => this.#trust.tlsFor(host, endpoint.host),
+      userAgent: options.userAgent ?? "hb",
+      headerTimeoutMs: options.headerTimeoutMs ?? 30_000,
+      notice: this.#notice,
+    });
+    return new Session({
       endpoint,
       transport,
       authenticator: new AnonymousAuthenticator(transport, this.#clock, this.#limit),
       limit: this.#limit,
-      tlsVerify: this.#tlsVerify,
-      notice: this.#notice,
-    });
-    this.#sessions.set(registry, session);
-    return session;
-  }
-
-  /** What talks to the registry at `home`, and to whoever that sends us to. */
-  #transport(home: string): Transport {
-    const options = this.#options;
-    return new Transport({
-      fetch: options.fetch ?? globalThis.fetch,
-      clock: this.#clock,
-      tlsVerify: this.#tlsVerify,
-      tlsFor: (host) => this.#trust.tlsFor(host, home),
-      userAgent: options.userAgent ?? "hb",
-      headerTimeoutMs: options.headerTimeoutMs ?? 30_000,
+      tlsVerify,
       notice: this.#notice,
     });
   }
@@ -258,6 +300,12 @@ interface Whole {
 function headerDigest(headers: Headers): Digest | undefined {
   const text = headers.get("docker-content-digest") ?? "";
   return isDigest(text) ? text : undefined;
+}
+
+function webPage(doing: string, registry: string): RegistryError {
+  return new RegistryError(`${doing}: ${registry} answers with a web page`, {
+    hint: "check the registry's name; a proxy or a log-in page may stand in between",
+  });
 }
 
 function checkDigest(doing: string, digest: Digest, bytes: Uint8Array): void {

@@ -31,6 +31,8 @@ export interface SessionRequest {
   readonly isAddressedByDigest: boolean;
   /** Statuses besides 200 that are answers, not errors. */
   readonly accepts?: readonly number[];
+  /** How often it is sent in all. */
+  readonly attempts?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,10 +61,13 @@ export class Session {
   async #sendAuthorized(request: SessionRequest, scheme: Scheme): Promise<HttpAnswer> {
     const { authenticator, endpoint, transport } = this.#options;
     const scope = `repository:${request.repository}:pull`;
-    const { doing, headers = {}, isAddressedByDigest, signal } = request;
+    const { doing, headers = {}, isAddressedByDigest, attempts, signal } = request;
     const url = new URL(`${scheme}://${endpoint.host}/v2/${request.repository}/${request.path}`);
     const send = (authorization: string | undefined): Promise<HttpAnswer> =>
-      transport.send({ doing, url, headers, authorization, isAddressedByDigest, signal });
+      transport.send({
+        ...{ doing, url, headers, authorization, isAddressedByDigest, signal },
+        ...(attempts === undefined ? {} : { attempts }),
+      });
 
     const authorization = authenticator.cached(scope);
     const answer = await send(authorization);

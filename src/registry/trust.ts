@@ -26,7 +26,7 @@ export interface TrustSources {
   /** `--cacert FILE`. */
   readonly cacert?: string | undefined;
   /** Replaces the root of absolute paths; for tests. */
-  readonly root?: string;
+  readonly root?: string | undefined;
 }
 
 /** Where distributions keep all CAs in one file (Go's crypto/x509 has the same list). */
