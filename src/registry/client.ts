@@ -22,6 +22,7 @@ import { endpointOf } from "./endpoint.ts";
 import { type Location, type RegistryRules, shortNameHint } from "./mirrors.ts";
 import { isPassing } from "./network.ts";
 import { getAt, type Place, Places } from "./places.ts";
+import { proxyFor } from "./proxy.ts";
 import { readRegistryRules } from "./registries-conf.ts";
 import { networkError, RegistryError } from "./registry-error.ts";
 import { attemptsMax, backoffMs, type Clock, systemClock } from "./retry.ts";
@@ -267,6 +268,7 @@ class Client implements Registry {
       clock: this.#clock,
       tlsVerify,
       tlsFor: (host) => this.#trust.tlsFor(host, endpoint.host),
+      proxyFor: (url) => proxyFor(url, this.#env),
       userAgent: options.userAgent ?? "hb",
       headerTimeoutMs: options.headerTimeoutMs ?? 30_000,
       notice: this.#notice,

@@ -41,6 +41,7 @@ const statusTexts: Readonly<Record<number, string>> = {
   401: "unauthorized",
   403: "forbidden",
   404: "not found",
+  407: "the proxy wants a login",
   408: "request timeout",
   416: "range not satisfiable",
   429: "too many requests",
@@ -88,6 +89,22 @@ export function networkError(doing: string, host: string, cause: unknown): Regis
     return new RegistryError(message, { ...facts, hint });
   }
   return new RegistryError(`${doing}: ${host}: ${text}`, facts);
+}
+
+/** The same where a proxy is between; what it does not let through looks like a broken answer. */
+export function proxyError(
+  doing: string,
+  host: string,
+  proxy: string,
+  cause: unknown,
+): RegistryError {
+  const code = networkCode(cause);
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (isTlsTrustFailure(code, text)) return networkError(doing, host, cause);
+  const known = networkTexts[code];
+  const facts = { code, status: 0, hint: `check HTTPS_PROXY, or add ${host} to NO_PROXY` };
+  const why = code === "EPROTO" ? "it does not lead there" : (known?.text(proxy) ?? text);
+  return new RegistryError(`${doing}: ${host} through proxy ${proxy}: ${why}`, facts);
 }
 
 const again = "try again later";
@@ -148,6 +165,7 @@ function answerHint({ status, host, retryAfterMs }: Answer): string | undefined 
   if (status === 401 || status === 403) {
     return "it needs a login or does not exist: check the name";
   }
+  if (status === 407) return "write HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT";
   if (status === 404) return "check the name and the tag";
   if (status === 429) {
     const when = retryAfterMs === undefined ? "later" : `in ${describeWait(retryAfterMs)}`;

@@ -3,14 +3,13 @@
  * by hand, because a credential must not follow one to another host.
  *
  * Bodies are never decompressed here: a blob's digest is over the bytes as stored, whatever
- * Content-Encoding a file server claims for them. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are
- * honoured by fetch itself.
+ * Content-Encoding a file server claims for them.
  */
 
 import ky from "ky";
 import { discard } from "./body.ts";
 import { isPassing, networkCode } from "./network.ts";
-import { describeWait, networkError, RegistryError } from "./registry-error.ts";
+import { describeWait, networkError, proxyError, RegistryError } from "./registry-error.ts";
 import {
   attemptsMax,
   backoffMs,
@@ -32,6 +31,8 @@ export interface TransportOptions {
   readonly tlsVerify: boolean;
   /** Whom to trust in a connection to `host[:port]`. */
   readonly tlsFor: (host: string) => TlsOptions;
+  /** The proxy on the way to `url`; false for none. */
+  readonly proxyFor: (url: URL) => string | false;
   readonly userAgent: string;
   /** How long a server may take to begin its answer. */
   readonly headerTimeoutMs: number;
@@ -140,9 +141,12 @@ export class Transport {
     };
     if (authorization !== undefined) headers.authorization = authorization;
     const tls = options.tlsFor(url.host);
+    const proxy = options.proxyFor(url);
     const bunOptions = {
       decompress: false,
       tls: options.tlsVerify ? tls : { ...tls, rejectUnauthorized: false },
+      // The environment has been read: fetch shall not do it again by rules of its own.
+      proxy: proxy === false ? proxy : { url: proxy, respectNoProxy: false },
     };
     try {
       return await ky.get(url, {
@@ -159,7 +163,8 @@ export class Transport {
       if (request.signal?.aborted) throw request.signal.reason;
       // Without a code it is no network failure but a defect of ours.
       if (networkCode(error) === "") throw error;
-      throw networkError(request.doing, url.host, error);
+      if (proxy === false) throw networkError(request.doing, url.host, error);
+      throw proxyError(request.doing, url.host, new URL(proxy).host, error);
     }
   }
 }
