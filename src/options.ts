@@ -63,8 +63,14 @@ export interface SpecOptions extends ContainerFlags, ImageFlags {
   readonly command: readonly string[];
 }
 
+/** `hb pull`, but for what is pulled. */
+export interface PullFlags extends ImageFlags {
+  /** As `90s` or `5m`, for all of it together. */
+  readonly timeout?: string;
+}
+
 /** `hb pull IMAGE`. */
-export interface PullOptions extends ImageFlags {
+export interface PullOptions extends PullFlags {
   readonly image: string;
 }
 

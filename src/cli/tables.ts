@@ -7,6 +7,7 @@ import type {
   InspectOptions,
   NetworkCreateFlags,
   PruneOptions,
+  PullFlags,
   ReportOptions,
   RmiOptions,
   SpecOptions,
@@ -79,7 +80,7 @@ export const specFlags: FlagTable<Omit<SpecOptions, "image" | "directory" | "com
 };
 
 /** `hb pull`. */
-export const pullFlags: FlagTable<ImageFlags> = imageFlags;
+export const pullFlags: FlagTable<PullFlags> = { ...imageFlags, timeout: one("timeout") };
 
 /** `hb images`. */
 export const imagesFlags: FlagTable<Omit<ImagesOptions, "image">> = {

@@ -180,6 +180,7 @@ done.
 
       --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
   -q, --quiet                   print only the digest
+      --timeout DURATION        give up after, for example, 90s, 5m or 1h
       --tls-verify=false        allow plain HTTP and unknown certificates
       --cacert FILE             trust these CAs, too, for the registry
 `;

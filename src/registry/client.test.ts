@@ -142,7 +142,7 @@ describe("a pull fails in one line", () => {
     ["too-long-unannounced", /its size should be \d+ bytes, the registry has more; blob/],
     ["truncated", /it ends after \d+ of \d+ bytes; the blob is truncated/],
     ["missing-blob", /BLOB_UNKNOWN: blob unknown to registry; check the name/],
-    ["rate-limit-hours", /TOOMANYREQUESTS: you have .* HOST limits .* try again in 6 h$/],
+    ["rate-limit-hours", /TOOMANYREQUESTS: you have .* HOST limits .* try again in 6 h, or log in/],
     ["error-always", /503 service unavailable; HOST is failing: try again later$/],
     ["denied", /DENIED: requested access .*; it needs a login or does not exist: check the name$/],
     ["endless-error", /404 not found; check the name and the tag$/],

@@ -72,6 +72,8 @@ export interface Answer {
   readonly host: string;
   /** What a Retry-After header asks for. */
   readonly retryAfterMs?: number;
+  /** Of which those about rate limits are read. */
+  readonly headers?: Headers;
 }
 
 /** The error for a request that got no answer from `host`; `cause` is what fetch threw. */
@@ -161,16 +163,33 @@ const networkTexts: Readonly<
   ENETUNREACH: { text: (host) => `no network to ${host}`, hint: "check this machine's network" },
 };
 
-function answerHint({ status, host, retryAfterMs }: Answer): string | undefined {
+/**
+ * When to ask again, and who may ask more often. Docker Hub names the limit as `100;w=21600` (so
+ * many in so many seconds) and whom it has counted: an address, or the id of an account.
+ */
+function rateLimitHint({ host, retryAfterMs, headers }: Answer): string {
+  const isHub = host === "registry-1.docker.io";
+  const limit = /^\s*(\d{1,9})\s*;\s*w=(\d{1,9})/.exec(headers?.get("ratelimit-limit") ?? "");
+  const [, count = "", seconds = ""] = limit ?? [];
+  const allowed = limit === null ? "" : `, ${count} in ${describeWait(Number(seconds) * 1000)}`;
+  const when = retryAfterMs === undefined ? "later" : `in ${describeWait(retryAfterMs)}`;
+  const start = `${host} limits how often it is asked${allowed}: try again ${when}`;
+  const counted = headers?.get("docker-ratelimit-source") ?? "";
+  const isAnonymous = counted === "" || /^[0-9.]+$|:/.test(counted);
+  if (!isHub) return `${start}, or log in: an account may be allowed more`;
+  return isAnonymous
+    ? `${start}, log in to docker.io with any Docker account, or use a mirror (HB_MIRRORS)`
+    : `${start}; only a paid Docker account is allowed more, or use a mirror (HB_MIRRORS)`;
+}
+
+function answerHint(answer: Answer): string | undefined {
+  const { status, host } = answer;
   if (status === 401 || status === 403) {
     return "it needs a login or does not exist: check the name";
   }
   if (status === 407) return "write HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT";
   if (status === 404) return "check the name and the tag";
-  if (status === 429) {
-    const when = retryAfterMs === undefined ? "later" : `in ${describeWait(retryAfterMs)}`;
-    return `${host} limits how often it is asked: try again ${when}`;
-  }
+  if (status === 429) return rateLimitHint(answer);
   return status >= 500 ? `${host} is failing: ${again}` : undefined;
 }
 

@@ -87,6 +87,7 @@ export class Session {
       status: response.status,
       body: await readText(response, errorBodyBytesMax, this.#options.limit),
       host: url.host,
+      headers: response.headers,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   }

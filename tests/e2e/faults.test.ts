@@ -119,4 +119,22 @@ describe("registries that are not there", () => {
   });
 });
 
+describe("--timeout", () => {
+  test.each(["silent", "stall-always", "rate-limit-always"])(
+    "ends a pull from a registry that is %s",
+    async (fault) => {
+      const env = { HB_ROOT: box.path(`timeout-${fault}`) };
+      const args = ["pull", "--timeout", "600ms"];
+      const line = await withFault(fault, (image) => box.failure(1, [...args, image], { env }));
+      expect(line).toMatch(/^Cannot pull: it took longer than 0\.6 s \(--timeout\); layers/);
+      expect(readdirSync(box.path(`timeout-${fault}`, "tmp"))).toEqual([]);
+    },
+  );
+
+  test.each(["0", "-1s", "soon", "1d"])("%s is refused", async (text) => {
+    const line = await box.failure(1, ["pull", `--timeout=${text}`, busybox]);
+    expect(line).toContain(`--timeout "${text}"`);
+  });
+});
+
 box.leavesNothingBehind();

@@ -167,6 +167,10 @@ export const faults = {
     about: "429 with Retry-After: 1, once per path",
     handle: failing(1, (response) => tooMany(response, "1")),
   },
+  "rate-limit-always": {
+    about: "429 with Retry-After: 100, always",
+    handle: failing(Number.POSITIVE_INFINITY, (response) => tooMany(response, "100")),
+  },
   "rate-limit-hours": {
     about: "429 with Retry-After: six hours, always",
     handle: failing(Number.POSITIVE_INFINITY, (response) => tooMany(response, "21600")),
