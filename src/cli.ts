@@ -8,6 +8,7 @@
 import { containerParsers } from "./cli/container-commands.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { type CommandName, commandNames, type Invocation, type Parser } from "./cli/invocation.ts";
+import { registryParsers } from "./cli/registry-commands.ts";
 import { containerRules, help, missing, refuseExtra, rulesOf } from "./cli/rules.ts";
 import {
   imagesFlags,
@@ -28,6 +29,7 @@ import type { NetworkOptions } from "./options.ts";
 
 const parsers: Readonly<Record<CommandName, Parser>> = {
   ...containerParsers,
+  ...registryParsers,
   pull: parsePull,
   images: parseImages,
   rmi: parseRmi,
@@ -87,10 +89,8 @@ function parseSpec(argv: readonly string[]): Invocation {
 function parsePull(argv: readonly string[]): Invocation {
   const { options, rest, help: asked } = parseFlags(pullFlags, argv, rulesOf("hb pull"));
   if (asked) return help("pull");
-  const [image, extra] = rest;
-  if (image === undefined) throw missing("hb pull", "an image");
-  refuseExtra("hb pull", extra);
-  return { command: "pull", options: { ...options, image } };
+  if (rest.length === 0) throw missing("hb pull", "an image");
+  return { command: "pull", options: { ...options, images: rest } };
 }
 
 function parseImages(argv: readonly string[]): Invocation {

@@ -67,11 +67,13 @@ export interface SpecOptions extends ContainerFlags, ImageFlags {
 export interface PullFlags extends ImageFlags {
   /** As `90s` or `5m`, for all of it together. */
   readonly timeout?: string;
+  /** The images are repositories: every tag of them. */
+  readonly allTags: boolean;
 }
 
-/** `hb pull IMAGE`. */
+/** `hb pull IMAGE…`. */
 export interface PullOptions extends PullFlags {
-  readonly image: string;
+  readonly images: readonly string[];
 }
 
 /** `hb images [IMAGE]`. */

@@ -53,6 +53,8 @@ export interface PullSettings {
   readonly cacert?: string | undefined;
   /** Where documents and blobs come from; the reference's own registry when absent. */
   readonly registry?: Registry;
+  /** Of several pulls; its owner ends it. One of this pull's own when absent. */
+  readonly progress?: PullProgress;
   /** Aborts the pull; its reason is thrown. */
   readonly signal: AbortSignal;
 }
@@ -124,7 +126,7 @@ class Pull {
     this.#signal = AbortSignal.any([settings.signal, this.#failed.signal]);
     const { tlsVerify, cacert } = settings;
     this.#registry = settings.registry ?? openRegistry({ tlsVerify, cacert, notice: printNotice });
-    this.#progress = settings.quiet ? silentProgress : openProgress();
+    this.#progress = settings.progress ?? (settings.quiet ? silentProgress : openProgress());
   }
 
   async run(): Promise<PulledImage> {
@@ -216,7 +218,7 @@ class Pull {
       }),
     );
     await Promise.all(workers);
-    this.#progress.end();
+    if (this.#settings.progress === undefined) this.#progress.end();
     this.#signal.throwIfAborted();
   }
 

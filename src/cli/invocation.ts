@@ -23,6 +23,7 @@ import type {
   UpdateOptions,
   WaitOptions,
 } from "../options/containers.ts";
+import type { ManifestOptions, TagsOptions } from "../options/registries.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -63,6 +64,8 @@ export interface Commands {
   readonly spec: SpecOptions;
   readonly network: NetworkOptions;
   readonly pull: PullOptions;
+  readonly tags: TagsOptions;
+  readonly manifest: ManifestOptions;
   readonly images: ImagesOptions;
   readonly inspect: InspectOptions;
   readonly rmi: RmiOptions;
@@ -111,6 +114,8 @@ export const commandNames = [
   "spec",
   "network",
   "pull",
+  "tags",
+  "manifest",
   "images",
   "inspect",
   "rmi",

@@ -80,7 +80,11 @@ export const specFlags: FlagTable<Omit<SpecOptions, "image" | "directory" | "com
 };
 
 /** `hb pull`. */
-export const pullFlags: FlagTable<PullFlags> = { ...imageFlags, timeout: one("timeout") };
+export const pullFlags: FlagTable<PullFlags> = {
+  ...imageFlags,
+  allTags: toggle("all-tags", "a"),
+  timeout: one("timeout"),
+};
 
 /** `hb images`. */
 export const imagesFlags: FlagTable<Omit<ImagesOptions, "image">> = {

@@ -8,6 +8,7 @@ import { UsageError } from "../errors.ts";
 import type { HelpOptions } from "../options.ts";
 import { printResult } from "../output.ts";
 import { containerTexts } from "./help-containers.ts";
+import { registryTexts } from "./help-registries.ts";
 
 /** Prints the text about `topic`, or the overview. */
 export function help({ topic }: HelpOptions): number {
@@ -40,7 +41,9 @@ Containers
   network create|ls|rm|inspect|prune    networks between containers (root)
 
 Images
-  pull IMAGE                            fetch an image
+  pull IMAGE...                         fetch images
+  tags REPOSITORY                       list the tags a registry has
+  manifest inspect IMAGE                what a registry has, unpulled
   images [IMAGE]                        list the images here
   inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
@@ -169,17 +172,18 @@ Takes run's flags, but for those about one run: --cidfile, --init, --interactive
 default), none and ns:PATH.
 `;
 
-const pull = `hb pull [FLAGS] IMAGE
+const pull = `hb pull [FLAGS] IMAGE...
 
   hb pull alpine
   hb pull --platform linux/arm64 ghcr.io/org/tool:1.2
   hb pull localhost:5000/app@sha256:...
 
-Fetches an image; layers that are here already are not fetched again. Ctrl-C leaves nothing half
-done.
+Fetches images, several at once; layers that are here already are not fetched again. One that fails
+does not keep the others from coming. Ctrl-C leaves nothing half done.
 
       --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
   -q, --quiet                   print only the digest
+  -a, --all-tags                every tag of the repositories named
       --timeout DURATION        give up after, for example, 90s, 5m or 1h
       --tls-verify=false        allow plain HTTP and unknown certificates
       --cacert FILE             trust these CAs, too, for the registry
@@ -294,6 +298,7 @@ const help_ = `hb help [COMMAND]
 
 const texts: Readonly<Record<string, string>> = {
   ...containerTexts,
+  ...registryTexts,
   run,
   spec,
   pull,

@@ -27,6 +27,7 @@ import { readRegistryRules } from "./registries-conf.ts";
 import { networkError, RegistryError } from "./registry-error.ts";
 import { attemptsMax, backoffMs, type Clock, systemClock } from "./retry.ts";
 import { Session } from "./session.ts";
+import { readTags, tagPageBytesMax } from "./tags.ts";
 import { AnonymousAuthenticator } from "./token.ts";
 import { Transport } from "./transport.ts";
 import { TrustStore } from "./trust.ts";
@@ -87,12 +88,18 @@ export interface Registry {
 /** A mirror whose connection for one blob broke this often is given up. */
 const mirrorOpensMax = 2;
 
+/** A registry that can be asked for more than images. */
+export interface BrowsableRegistry extends Registry {
+  /** The tags of `reference`'s repository, in the registry's order. */
+  listTags(reference: Reference, options?: FetchOptions): AsyncGenerator<string, void, undefined>;
+}
+
 /** A client for any number of registries; connections and tokens live as long as it does. */
-export function openRegistry(options: RegistryOptions = {}): Registry {
+export function openRegistry(options: RegistryOptions = {}): BrowsableRegistry {
   return new Client(options);
 }
 
-class Client implements Registry {
+class Client implements BrowsableRegistry {
   readonly #notice: (line: string) => void;
   readonly #clock: Clock;
   readonly #limit: { readonly stallTimeoutMs: number };
@@ -215,6 +222,23 @@ class Client implements Registry {
 
   distrustMirrors(reference: Reference, why: Error): boolean {
     return this.#places.distrustMirrors(reference, why);
+  }
+
+  async *listTags(
+    reference: Reference,
+    { signal }: FetchOptions = {},
+  ): AsyncGenerator<string, void, undefined> {
+    const doing = `Cannot list the tags of ${reference.registry}/${reference.repository}`;
+    const place = this.#places.origin(reference);
+    if (place === undefined) return;
+    const common = { doing, accept: "application/json", isAddressedByDigest: false, signal };
+    yield* readTags(doing, (query) =>
+      this.#fetchWhole(place, {
+        ...common,
+        path: `tags/list?${query}`,
+        bytesMax: tagPageBytesMax,
+      }),
+    );
   }
 
   /** A small body as a whole; one that breaks off is asked for again. */

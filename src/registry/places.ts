@@ -53,6 +53,11 @@ export class Places {
     throw new HbError(`No place for ${formatReference(reference)}`);
   }
 
+  /** The place that is no mirror, for what mirrors do not know. */
+  origin(reference: Reference): Place | undefined {
+    return this.#of(reference).at(-1);
+  }
+
   /** Leaves out the mirrors that are still asked for `reference`; false if there are none. */
   distrustMirrors(reference: Reference, why: Error): boolean {
     const mirrors = this.#of(reference).filter(({ location, session }) => {
