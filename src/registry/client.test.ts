@@ -102,6 +102,7 @@ describe("a pull succeeds", () => {
     "drop-manifest",
     "hang-up-once",
     "no-content-length",
+    "untyped",
     "content-encoding",
     "rate-limit-once",
     "error-twice",

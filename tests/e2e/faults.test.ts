@@ -38,6 +38,7 @@ describe("recovers from", () => {
     "rate-limit-once",
     "error-twice",
     "no-content-length",
+    "untyped",
     "content-encoding",
     "redirect-elsewhere",
   ])("%s", async (fault) => {
