@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import * as containers from "./cli/container-tables.ts";
 import { commandNames } from "./cli/invocation.ts";
 import * as login from "./cli/login-tables.ts";
+import * as registries from "./cli/registry-tables.ts";
 import * as store from "./cli/store-tables.ts";
 import * as tables from "./cli/tables.ts";
 import { parseCommandLine } from "./cli.ts";
@@ -66,7 +67,7 @@ describe("parseCommandLine()", () => {
 
   test("takes flags of other commands after their arguments, too", () => {
     const { options } = parseCommandLine(["pull", "alpine", "-q"]);
-    expect(options).toMatchObject({ image: "alpine", quiet: true });
+    expect(options).toMatchObject({ images: ["alpine"], quiet: true });
   });
 });
 
@@ -80,7 +81,9 @@ describe("parseCommandLine() fails with the nearest known word", () => {
     [["run"], /needs an image/, /hb help run/],
     [["run", "--pull", "newer", "x"], /--pull "newer"/, /always, missing, never/],
     [["spec", "x"], /needs a directory/, /hb help spec/],
-    [["pull", "a", "b"], /another argument, got "b"/, /hb help pull/],
+    [["tags", "a", "b"], /another argument, got "b"/, /hb help tags/],
+    [["manifest", "create", "x"], /has no command "create"/, /hb manifest inspect/],
+    [["pull"], /needs an image/, /hb help pull/],
     [["help", "rum"], /no command "rum"/, /hb help run/],
   ];
   for (const [argv, message, hint] of cases) {
@@ -104,6 +107,8 @@ describe("help", () => {
     ["pull", tables.pullFlags],
     ["login", login.loginFlags],
     ["logout", login.logoutFlags],
+    ["tags", registries.tagsFlags],
+    ["manifest", registries.manifestFlags],
     ["images", tables.imagesFlags],
     ["rmi", tables.rmiFlags],
     ["inspect", tables.inspectFlags],

@@ -9,6 +9,7 @@ import { containerParsers } from "./cli/container-commands.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { type CommandName, commandNames, type Invocation, type Parser } from "./cli/invocation.ts";
 import { loginParsers } from "./cli/login-commands.ts";
+import { registryParsers } from "./cli/registry-commands.ts";
 import { containerRules, help, missing, refuseExtra, rulesOf } from "./cli/rules.ts";
 import { storeParsers } from "./cli/store-commands.ts";
 import {
@@ -32,6 +33,7 @@ const parsers: Readonly<Record<CommandName, Parser>> = {
   ...containerParsers,
   ...loginParsers,
   ...storeParsers,
+  ...registryParsers,
   pull: parsePull,
   images: parseImages,
   rmi: parseRmi,
@@ -91,10 +93,8 @@ function parseSpec(argv: readonly string[]): Invocation {
 function parsePull(argv: readonly string[]): Invocation {
   const { options, rest, help: asked } = parseFlags(pullFlags, argv, rulesOf("hb pull"));
   if (asked) return help("pull");
-  const [image, extra] = rest;
-  if (image === undefined) throw missing("hb pull", "an image");
-  refuseExtra("hb pull", extra);
-  return { command: "pull", options: { ...options, image } };
+  if (rest.length === 0) throw missing("hb pull", "an image");
+  return { command: "pull", options: { ...options, images: rest } };
 }
 
 function parseImages(argv: readonly string[]): Invocation {

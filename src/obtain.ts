@@ -99,7 +99,7 @@ async function importEmbedded(
 }
 
 async function pull(
-  flags: Pick<ImageFlags, "creds" | "tlsVerify" | "quiet">,
+  flags: Pick<ImageFlags, "cacert" | "creds" | "tlsVerify" | "quiet">,
   reference: Reference,
   platform: Platform,
   places: Places,
@@ -114,8 +114,8 @@ async function pull(
     ],
   );
   const { store, identity } = places;
-  const { creds, quiet, tlsVerify } = flags;
-  const settings = { store, identity, platform, quiet, tlsVerify };
+  const { cacert, creds, quiet, tlsVerify } = flags;
+  const settings = { store, identity, platform, quiet, tlsVerify, cacert };
   const source = registry === undefined ? {} : { registry };
   const pulled = await interruptible(async (signal) => {
     const wish = { creds, registry: reference.registry, notice: printNotice, signal };

@@ -17,6 +17,8 @@ export interface ImageFlags {
   readonly platform?: string;
   /** False: `--tls-verify=false`, plain HTTP and unverified certificates are taken. */
   readonly tlsVerify: boolean;
+  /** A file of CAs that may sign the registry's certificate, besides the system's. */
+  readonly cacert?: string;
   readonly quiet: boolean;
 }
 
@@ -65,9 +67,17 @@ export interface SpecOptions extends ContainerFlags, ImageFlags {
   readonly command: readonly string[];
 }
 
-/** `hb pull IMAGE`. */
-export interface PullOptions extends ImageFlags {
-  readonly image: string;
+/** `hb pull`, but for what is pulled. */
+export interface PullFlags extends ImageFlags {
+  /** As `90s` or `5m`, for all of it together. */
+  readonly timeout?: string;
+  /** The images are repositories: every tag of them. */
+  readonly allTags: boolean;
+}
+
+/** `hb pull IMAGE…`. */
+export interface PullOptions extends PullFlags {
+  readonly images: readonly string[];
 }
 
 /** `hb images [IMAGE]`. */

@@ -24,11 +24,13 @@ import {
   type Platform,
 } from "./image/platform.ts";
 import { familiarName, formatReference, type Reference } from "./image/reference.ts";
+import { CorruptLayerError } from "./layer/decompress.ts";
 import { completeLayer, type UnpackCounts, unpackLayer } from "./layer/unpack.ts";
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
 import { printNotice } from "./output.ts";
 import { openRegistry, type Registry } from "./registry/client.ts";
 import type { FindCredential } from "./registry/credential.ts";
+import { RegistryError } from "./registry/registry-error.ts";
 import { putBlobs } from "./store/blobs.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
 import { collectLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
@@ -53,8 +55,11 @@ export interface PullSettings {
   readonly tlsVerify: boolean;
   /** Who asks; nobody in particular when absent. */
   readonly credentials?: FindCredential;
+  readonly cacert?: string | undefined;
   /** Where documents and blobs come from; the reference's own registry when absent. */
   readonly registry?: Registry;
+  /** Of several pulls; its owner ends it. One of this pull's own when absent. */
+  readonly progress?: PullProgress;
   /** Aborts the pull; its reason is thrown. */
   readonly signal: AbortSignal;
 }
@@ -129,6 +134,8 @@ class Pull {
   readonly #progress: PullProgress;
   readonly #failed = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #fetchedAgain = new Set<StackedLayer>();
+  #mirrorsFailed = false;
   #squashed = 0;
 
   constructor(reference: Reference, settings: PullSettings, mapFlags: readonly string[]) {
@@ -136,10 +143,11 @@ class Pull {
     this.#settings = settings;
     this.#mapFlags = mapFlags;
     this.#signal = AbortSignal.any([settings.signal, this.#failed.signal]);
-    const { credentials, tlsVerify } = settings;
+    const { cacert, credentials, tlsVerify } = settings;
     const who = credentials === undefined ? {} : { credentials };
-    this.#registry = settings.registry ?? openRegistry({ tlsVerify, notice: printNotice, ...who });
-    this.#progress = settings.quiet ? silentProgress : openProgress();
+    const how = { tlsVerify, cacert, notice: printNotice, ...who };
+    this.#registry = settings.registry ?? openRegistry(how);
+    this.#progress = settings.progress ?? (settings.quiet ? silentProgress : openProgress());
   }
 
   async run(): Promise<PulledImage> {
@@ -231,7 +239,7 @@ class Pull {
       }),
     );
     await Promise.all(workers);
-    this.#progress.end();
+    if (this.#settings.progress === undefined) this.#progress.end();
     this.#signal.throwIfAborted();
   }
 
@@ -248,9 +256,21 @@ class Pull {
       }
     } catch (error) {
       if (this.#signal.aborted) throw this.#signal.reason;
+      if (!this.#fetchedAgain.has(layer) && this.#isMirrorsFault(error)) {
+        this.#fetchedAgain.add(layer);
+        return await this.#fetchLayer(layer, held);
+      }
       this.#progress.update(id, "failed");
       throw new HbError(`layer ${id}`, { cause: error });
     }
+  }
+
+  /** Whether a mirror may have brought the wrong bytes; from then on they are left out. */
+  #isMirrorsFault(error: unknown): boolean {
+    if (!(error instanceof RegistryError || error instanceof CorruptLayerError)) return false;
+    // Layers side by side: another one's failure may have left the mirrors out already.
+    this.#mirrorsFailed ||= this.#registry.distrustMirrors?.(this.#reference, error) ?? false;
+    return this.#mirrorsFailed;
   }
 
   /** Undefined when another process unpacked it meanwhile. */

@@ -55,7 +55,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     ...["options", "output", "store"],
   ],
   image: ["errors", "ip"],
-  registry: ["image", "host", "errors", "ky"],
+  registry: ["image", "ip", "host", "errors", "ky"],
   layer: ["image", "host", "helper", "errors"],
   store: ["image", "host", "helper", "errors"],
   container: ["image", "errors", "ip", "nearest", "options"],

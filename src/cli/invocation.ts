@@ -24,6 +24,7 @@ import type {
   WaitOptions,
 } from "../options/containers.ts";
 import type { LoginOptions, LogoutOptions } from "../options/login.ts";
+import type { ManifestOptions, TagsOptions } from "../options/registries.ts";
 import type { CheckOptions, LockOptions, SystemOptions } from "../options/store.ts";
 import type {
   HelpOptions,
@@ -67,6 +68,8 @@ export interface Commands {
   readonly pull: PullOptions;
   readonly login: LoginOptions;
   readonly logout: LogoutOptions;
+  readonly tags: TagsOptions;
+  readonly manifest: ManifestOptions;
   readonly images: ImagesOptions;
   readonly inspect: InspectOptions;
   readonly rmi: RmiOptions;
@@ -120,6 +123,8 @@ export const commandNames = [
   "pull",
   "login",
   "logout",
+  "tags",
+  "manifest",
   "images",
   "inspect",
   "rmi",

@@ -7,6 +7,7 @@ import type {
   InspectOptions,
   NetworkCreateFlags,
   PruneOptions,
+  PullFlags,
   ReportOptions,
   RmiOptions,
   SpecOptions,
@@ -37,6 +38,7 @@ export const imageFlags: FlagTable<ImageFlags> = {
   locked: { name: "locked", kind: "one", bare: "hb.lock" },
   platform: one("platform"),
   tlsVerify: { name: "tls-verify", kind: "switch", otherwise: true },
+  cacert: one("cacert"),
   quiet: toggle("quiet", "q"),
 };
 
@@ -80,7 +82,11 @@ export const specFlags: FlagTable<Omit<SpecOptions, "image" | "directory" | "com
 };
 
 /** `hb pull`. */
-export const pullFlags: FlagTable<ImageFlags> = imageFlags;
+export const pullFlags: FlagTable<PullFlags> = {
+  ...imageFlags,
+  allTags: toggle("all-tags", "a"),
+  timeout: one("timeout"),
+};
 
 /** `hb images`. */
 export const imagesFlags: FlagTable<Omit<ImagesOptions, "image">> = {

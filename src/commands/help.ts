@@ -9,6 +9,7 @@ import type { HelpOptions } from "../options.ts";
 import { printResult } from "../output.ts";
 import { containerTexts } from "./help-containers.ts";
 import { loginTexts } from "./help-login.ts";
+import { registryTexts } from "./help-registries.ts";
 import { storeTexts } from "./help-store.ts";
 
 /** Prints the text about `topic`, or the overview. */
@@ -44,6 +45,9 @@ Containers
 Images
   pull IMAGE                            fetch an image
   login, logout [REGISTRY]              keep a password for a registry, or forget it
+  pull IMAGE...                         fetch images
+  tags REPOSITORY                       list the tags a registry has
+  manifest inspect IMAGE                what a registry has, unpulled
   images [IMAGE]                        list the images here
   inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
@@ -154,6 +158,7 @@ Image and container
       --platform OS/ARCH        for example linux/arm64
       --creds USER[:PASSWORD]   for the image's registry, see 'hb help login'
       --tls-verify=false        allow plain HTTP and unknown certificates
+      --cacert FILE             trust these CAs, too, for the registry
   -q, --quiet                   say nothing while pulling
       --name NAME               a name of its own
       --cidfile FILE            write the container's id there
@@ -176,20 +181,23 @@ Takes run's flags, but for those about one run: --cidfile, --init, --interactive
 default), none and ns:PATH.
 `;
 
-const pull = `hb pull [FLAGS] IMAGE
+const pull = `hb pull [FLAGS] IMAGE...
 
   hb pull alpine
   hb pull --platform linux/arm64 ghcr.io/org/tool:1.2
   hb pull localhost:5000/app@sha256:...
 
-Fetches an image; layers that are here already are not fetched again. Ctrl-C leaves nothing half
-done.
+Fetches images, several at once; layers that are here already are not fetched again. One that fails
+does not keep the others from coming. Ctrl-C leaves nothing half done.
 
       --platform OS/ARCH        for example linux/arm64 or linux/arm/v7
       --locked[=FILE]           only what hb.lock has, as it has it; see 'hb help lock'
   -q, --quiet                   print only the digest
       --creds USER[:PASSWORD]   for the image's registry; others can see it: see 'hb help login'
+  -a, --all-tags                every tag of the repositories named
+      --timeout DURATION        give up after, for example, 90s, 5m or 1h
       --tls-verify=false        allow plain HTTP and unknown certificates
+      --cacert FILE             trust these CAs, too, for the registry
 `;
 
 const images = `hb images [FLAGS] [IMAGE]
@@ -308,6 +316,7 @@ const texts: Readonly<Record<string, string>> = {
   ...containerTexts,
   ...loginTexts,
   ...storeTexts,
+  ...registryTexts,
   run,
   spec,
   pull,

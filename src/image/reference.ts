@@ -66,6 +66,18 @@ export function parseReference(text: string): Reference {
   return { registry, repository, tag: tag ?? "latest" };
 }
 
+/** `text` as a repository, every tag of it meant: a tag or a digest in it is refused. */
+export function parseRepository(text: string): Reference {
+  const reference = parseReference(text);
+  if (!/[:@]/.test(text.slice(text.lastIndexOf("/") + 1))) return reference;
+  throw refuse(text, "a repository is meant", "leave the tag or digest out");
+}
+
+/** Whether a registry could have a tag of this name. */
+export function isTag(text: string): boolean {
+  return text.length <= tagLengthMax && tagPattern.test(text);
+}
+
 /** The canonical form: `docker.io/library/alpine:latest`. */
 export function formatReference(reference: Reference): string {
   return `${reference.registry}/${reference.repository}${suffix(reference)}`;

@@ -48,6 +48,9 @@ export function sniffCompression(head: Uint8Array): Compression {
   return "none";
 }
 
+/** The bytes are not what some compressor has written; elsewhere there may be better ones. */
+export class CorruptLayerError extends HbError {}
+
 function unknownCompression(name: string): HbError {
   return new HbError(`Cannot decompress ${name}`, {
     hint: "rebuild the image with gzip or zstd layers, the only ones its specification knows",
@@ -159,7 +162,9 @@ function asDecompressionError(error: unknown): unknown {
   if (!isEngineError(error)) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "Z_BUF_ERROR" || message === "unexpected end of file") {
-    return new HbError("Cannot decompress: the compressed data is cut short");
+    return new CorruptLayerError("Cannot decompress: the compressed data is cut short");
   }
-  return new HbError("Cannot decompress: the compressed data is corrupt", { cause: error });
+  return new CorruptLayerError("Cannot decompress: the compressed data is corrupt", {
+    cause: error,
+  });
 }

@@ -22,7 +22,7 @@ export interface LayerView {
 
 /** Told what happens; every pull has one. */
 export interface PullProgress {
-  /** All layers of the image, before the first is begun. */
+  /** All layers of an image, before the first is begun; several images may share layers. */
   begin(layers: readonly { readonly id: string; readonly total: number }[]): void;
   update(id: string, state: LayerState): void;
   received(id: string, bytes: number): void;
@@ -84,9 +84,11 @@ class BarProgress implements PullProgress {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   begin(layers: readonly { readonly id: string; readonly total: number }[]): void {
-    for (const { id, total } of layers) this.#layers.set(id, new BarLayer(id, total));
+    for (const { id, total } of layers) {
+      if (!this.#layers.has(id)) this.#layers.set(id, new BarLayer(id, total));
+    }
     this.#draw();
-    this.#timer = setInterval(() => this.#draw(), FRAME_MS);
+    this.#timer ??= setInterval(() => this.#draw(), FRAME_MS);
   }
 
   update(id: string, state: LayerState): void {

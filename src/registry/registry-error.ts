@@ -41,6 +41,7 @@ const statusTexts: Readonly<Record<number, string>> = {
   401: "unauthorized",
   403: "forbidden",
   404: "not found",
+  407: "the proxy wants a login",
   408: "request timeout",
   416: "range not satisfiable",
   429: "too many requests",
@@ -73,6 +74,8 @@ export interface Answer {
   readonly retryAfterMs?: number;
   /** What to do about a 401 or 403. */
   readonly loginHint?: string;
+  /** Of which those about rate limits are read. */
+  readonly headers?: Headers;
 }
 
 /** The error for a request that got no answer from `host`; `cause` is what fetch threw. */
@@ -85,15 +88,56 @@ export function networkError(doing: string, host: string, cause: unknown): Regis
   }
   const text = cause instanceof Error ? cause.message : String(cause);
   if (isTlsTrustFailure(code, text)) {
-    return new RegistryError(`${doing}: ${host} has no trusted TLS certificate (${text})`, {
-      ...facts,
-      hint: "name its CA in NODE_EXTRA_CA_CERTS=FILE, or use --tls-verify=false",
-    });
+    const { why, hint } = tlsTexts[code] ?? unknownAuthority(host, text);
+    const message = `${doing}: the TLS certificate of ${host} ${why}`;
+    return new RegistryError(message, { ...facts, hint });
   }
   return new RegistryError(`${doing}: ${host}: ${text}`, facts);
 }
 
+/** The same where a proxy is between; what it does not let through looks like a broken answer. */
+export function proxyError(
+  doing: string,
+  host: string,
+  proxy: string,
+  cause: unknown,
+): RegistryError {
+  const code = networkCode(cause);
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (isTlsTrustFailure(code, text)) return networkError(doing, host, cause);
+  const known = networkTexts[code];
+  const facts = { code, status: 0, hint: `check HTTPS_PROXY, or add ${host} to NO_PROXY` };
+  const why = code === "EPROTO" ? "it does not lead there" : (known?.text(proxy) ?? text);
+  return new RegistryError(`${doing}: ${host} through proxy ${proxy}: ${why}`, facts);
+}
+
 const again = "try again later";
+
+/** By OpenSSL's names; the rest is about who has signed. */
+const tlsTexts: Readonly<Record<string, { readonly why: string; readonly hint: string }>> = {
+  CERT_HAS_EXPIRED: {
+    why: "has expired",
+    hint: "check this machine's clock, or tell the registry's operator",
+  },
+  CERT_NOT_YET_VALID: {
+    why: "is not valid yet",
+    hint: "check this machine's clock, or tell the registry's operator",
+  },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    why: "is for another name",
+    hint: "check the registry's name: it must be one the certificate lists",
+  },
+};
+
+function unknownAuthority(host: string, text: string): { why: string; hint: string } {
+  const place = `~/.config/containers/certs.d/${host}/ca.crt`;
+  const system = "or add it to the system's, or use --tls-verify=false";
+  return {
+    why: `is from an unknown authority (${text})`,
+    hint: `put its CA certificate into ${place}, name it with --cacert FILE, ${system}`,
+  };
+}
+
 const networkTexts: Readonly<
   Record<string, { readonly text: (host: string) => string; readonly hint: string }>
 > = {
@@ -110,8 +154,10 @@ const networkTexts: Readonly<
     hint: "check this machine's network and DNS",
   },
   EPROTO: {
-    text: (host) => `${host} does not speak TLS`,
-    hint: "for a registry without TLS use --tls-verify=false",
+    text: (host) => `the TLS handshake with ${host} fails`,
+    hint:
+      "if it has no TLS use --tls-verify=false; if it wants a client certificate, " +
+      "put client.cert and client.key beside its ca.crt in certs.d",
   },
   ECONNRESET: { text: (host) => `${host} closed the connection`, hint: again },
   ETIMEDOUT: { text: (host) => `${host} does not answer`, hint: "check the network, or try again" },
@@ -119,15 +165,33 @@ const networkTexts: Readonly<
   ENETUNREACH: { text: (host) => `no network to ${host}`, hint: "check this machine's network" },
 };
 
-function answerHint({ status, host, retryAfterMs, loginHint }: Answer): string | undefined {
+/**
+ * When to ask again, and who may ask more often. Docker Hub names the limit as `100;w=21600` (so
+ * many in so many seconds) and whom it has counted: an address, or the id of an account.
+ */
+function rateLimitHint({ host, retryAfterMs, headers }: Answer): string {
+  const isHub = host === "registry-1.docker.io";
+  const limit = /^\s*(\d{1,9})\s*;\s*w=(\d{1,9})/.exec(headers?.get("ratelimit-limit") ?? "");
+  const [, count = "", seconds = ""] = limit ?? [];
+  const allowed = limit === null ? "" : `, ${count} in ${describeWait(Number(seconds) * 1000)}`;
+  const when = retryAfterMs === undefined ? "later" : `in ${describeWait(retryAfterMs)}`;
+  const start = `${host} limits how often it is asked${allowed}: try again ${when}`;
+  const counted = headers?.get("docker-ratelimit-source") ?? "";
+  const isAnonymous = counted === "" || /^[0-9.]+$|:/.test(counted);
+  if (!isHub) return `${start}, or log in: an account may be allowed more`;
+  return isAnonymous
+    ? `${start}, log in to docker.io with any Docker account, or use a mirror (HB_MIRRORS)`
+    : `${start}; only a paid Docker account is allowed more, or use a mirror (HB_MIRRORS)`;
+}
+
+function answerHint(answer: Answer): string | undefined {
+  const { status, host, loginHint } = answer;
   if (status === 401 || status === 403) {
     return loginHint ?? "it needs a login or does not exist: check the name";
   }
+  if (status === 407) return "write HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT";
   if (status === 404) return "check the name and the tag";
-  if (status === 429) {
-    const when = retryAfterMs === undefined ? "later" : `in ${describeWait(retryAfterMs)}`;
-    return `${host} limits how often it is asked: try again ${when}`;
-  }
+  if (status === 429) return rateLimitHint(answer);
   return status >= 500 ? `${host} is failing: ${again}` : undefined;
 }
 

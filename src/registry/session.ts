@@ -33,6 +33,8 @@ export interface SessionRequest {
   readonly isAddressedByDigest: boolean;
   /** Statuses besides 200 that are answers, not errors. */
   readonly accepts?: readonly number[];
+  /** How often it is sent in all. */
+  readonly attempts?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -88,9 +90,13 @@ export class Session {
   async #sendAuthorized(request: ScopedRequest): Promise<HttpAnswer> {
     const { authenticator, endpoint, transport } = this.#options;
     const { doing, headers = {}, isAddressedByDigest, repository, scheme, scope, signal } = request;
+    const { attempts } = request;
     const url = new URL(`${scheme}://${endpoint.host}/v2/${request.path}`);
     const send = (authorization: string | undefined): Promise<HttpAnswer> =>
-      transport.send({ doing, url, headers, authorization, isAddressedByDigest, signal });
+      transport.send({
+        ...{ doing, url, headers, authorization, isAddressedByDigest, signal },
+        ...(attempts === undefined ? {} : { attempts }),
+      });
 
     const authorization = authenticator.cached(scope);
     const answer = await send(authorization);
@@ -112,6 +118,7 @@ export class Session {
       body: authenticator.hide(await readText(response, errorBodyBytesMax, limit)),
       host: url.host,
       ...(answer.isRedirected ? {} : { loginHint: authenticator.loginHint }),
+      headers: response.headers,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   }
@@ -130,8 +137,9 @@ export class Session {
 
   async #probe(signal: AbortSignal | undefined): Promise<Scheme> {
     const { endpoint, notice, tlsVerify } = this.#options;
-    for (const scheme of endpoint.schemes) {
-      if (!(await this.#speaks(scheme, signal))) continue;
+    for (const tried of endpoint.schemes) {
+      const scheme = await this.#spoken(tried, signal);
+      if (scheme === undefined) continue;
       if (scheme === "http" && !isLoopback(endpoint.host)) {
         notice(`${endpoint.host} has no TLS: anyone on the way can read and change what it sends`);
       } else if (scheme === "https" && !tlsVerify) {
@@ -143,8 +151,8 @@ export class Session {
     return endpoint.schemes[0] ?? "https";
   }
 
-  /** Whether the host answers over `scheme`; an untrusted certificate is an answer. */
-  async #speaks(scheme: Scheme, signal: AbortSignal | undefined): Promise<boolean> {
+  /** What the host answers over `scheme` that it speaks; an untrusted certificate is an answer. */
+  async #spoken(scheme: Scheme, signal: AbortSignal | undefined): Promise<Scheme | undefined> {
     const { endpoint, limit, transport } = this.#options;
     const url = new URL(`${scheme}://${endpoint.host}/v2/`);
     const doing = `Cannot reach ${endpoint.host}`;
@@ -152,10 +160,11 @@ export class Session {
       const { response } = await transport.send({ doing, url, attempts: 1, signal });
       const text = await readText(response, 4096, limit);
       // Go's and nginx's TLS servers answer plain HTTP with a 400 that says so.
-      return !(scheme === "http" && response.status === 400 && /\bhttps\b/i.test(text));
+      const isTls = scheme === "http" && response.status === 400 && /\bhttps\b/i.test(text);
+      return isTls ? "https" : scheme;
     } catch (error) {
       if (signal?.aborted || !(error instanceof RegistryError)) throw error;
-      return isTlsTrustFailure(error.code, error.message);
+      return isTlsTrustFailure(error.code, error.message) ? scheme : undefined;
     }
   }
 }

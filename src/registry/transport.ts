@@ -4,14 +4,13 @@
  * another request sends may be secret, and its caller gets the redirect as the answer.
  *
  * Bodies are never decompressed here: a blob's digest is over the bytes as stored, whatever
- * Content-Encoding a file server claims for them. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are
- * honoured by fetch itself.
+ * Content-Encoding a file server claims for them.
  */
 
 import ky from "ky";
 import { discard } from "./body.ts";
 import { isPassing, networkCode } from "./network.ts";
-import { describeWait, networkError, RegistryError } from "./registry-error.ts";
+import { describeWait, networkError, proxyError, RegistryError } from "./registry-error.ts";
 import {
   attemptsMax,
   backoffMs,
@@ -20,6 +19,7 @@ import {
   parseRetryAfter,
   retryAfterMsMax,
 } from "./retry.ts";
+import type { TlsOptions } from "./trust.ts";
 
 export const redirectsMax = 5;
 /** A wait longer than this is worth a line to the user. */
@@ -28,7 +28,12 @@ const noticeableWaitMs = 3000;
 export interface TransportOptions {
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
+  /** False: certificates are not checked. */
   readonly tlsVerify: boolean;
+  /** Whom to trust in a connection to `host[:port]`. */
+  readonly tlsFor: (host: string) => TlsOptions;
+  /** The proxy on the way to `url`; false for none. */
+  readonly proxyFor: (url: URL) => string | false;
   readonly userAgent: string;
   /** How long a server may take to begin its answer. */
   readonly headerTimeoutMs: number;
@@ -144,9 +149,13 @@ export class Transport {
       "user-agent": options.userAgent,
     };
     if (authorization !== undefined) headers.authorization = authorization;
+    const tls = options.tlsFor(url.host);
+    const proxy = options.proxyFor(url);
     const bunOptions = {
       decompress: false,
-      ...(options.tlsVerify ? {} : { tls: { rejectUnauthorized: false } }),
+      tls: options.tlsVerify ? tls : { ...tls, rejectUnauthorized: false },
+      // The environment has been read: fetch shall not do it again by rules of its own.
+      proxy: proxy === false ? proxy : { url: proxy, respectNoProxy: false },
     };
     try {
       return await ky(url, {
@@ -165,7 +174,8 @@ export class Transport {
       if (request.signal?.aborted) throw request.signal.reason;
       // Without a code it is no network failure but a defect of ours.
       if (networkCode(error) === "") throw error;
-      throw networkError(request.doing, url.host, error);
+      if (proxy === false) throw networkError(request.doing, url.host, error);
+      throw proxyError(request.doing, url.host, new URL(proxy).host, error);
     }
   }
 }

@@ -28,9 +28,9 @@ beforeAll(async () => {
   await open.stop();
   const path = join(folder, "htpasswd");
   writeFileSync(path, `hb:${Bun.password.hashSync(password, { algorithm: "bcrypt", cost: 4 })}\n`);
-  basic = await startRegistry(folder, { htpasswd: { realm: "test", path } });
+  basic = await startRegistry(folder, { auth: { htpasswd: { realm: "test", path } } });
   tokenServer = await startTokenServer({ folder, user, refreshToken });
-  tokens = await startRegistry(folder, tokenServer.auth);
+  tokens = await startRegistry(folder, { auth: tokenServer.auth });
 });
 
 afterAll(async () => {

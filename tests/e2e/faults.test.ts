@@ -38,6 +38,7 @@ describe("recovers from", () => {
     "rate-limit-once",
     "error-twice",
     "no-content-length",
+    "untyped",
     "content-encoding",
     "redirect-elsewhere",
   ])("%s", async (fault) => {
@@ -116,6 +117,24 @@ describe("registries that are not there", () => {
     const message = await box.failure(1, ["pull", `vm.invalid:${port}/busybox:1`]);
     expect(message).toContain("vm.invalid");
     expect((await box.hb(["pull", "-q", "--tls-verify=false", busybox])).status).toBe(0);
+  });
+});
+
+describe("--timeout", () => {
+  test.each(["silent", "stall-always", "rate-limit-always"])(
+    "ends a pull from a registry that is %s",
+    async (fault) => {
+      const env = { HB_ROOT: box.path(`timeout-${fault}`) };
+      const args = ["pull", "--timeout", "600ms"];
+      const line = await withFault(fault, (image) => box.failure(1, [...args, image], { env }));
+      expect(line).toMatch(/^Cannot pull: it took longer than 0\.6 s \(--timeout\); layers/);
+      expect(readdirSync(box.path(`timeout-${fault}`, "tmp"))).toEqual([]);
+    },
+  );
+
+  test.each(["0", "-1s", "soon", "1d"])("%s is refused", async (text) => {
+    const line = await box.failure(1, ["pull", `--timeout=${text}`, busybox]);
+    expect(line).toContain(`--timeout "${text}"`);
   });
 });
 

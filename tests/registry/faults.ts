@@ -145,12 +145,20 @@ export const faults = {
     }),
   },
   "no-content-length": {
-    about: "layers come without Content-Length",
-    handle: onLayer((_request, response, blob) => {
-      response.writeHead(200);
-      response.write(blob.bytes);
-      response.end();
-    }),
+    about: "manifests, configs and layers come in chunks, without Content-Length",
+    handle: (exchange) =>
+      withBlob(exchange, (_request, response, { bytes, mediaType }) => {
+        response.writeHead(200, { "Content-Type": mediaType });
+        response.write(bytes.subarray(0, 3));
+        response.end(bytes.subarray(3));
+      }),
+  },
+  untyped: {
+    about: "everything is served as application/octet-stream",
+    handle: (exchange) =>
+      withBlob(exchange, (request, response, blob) => {
+        sendBlob(request, response, { ...blob, mediaType: "application/octet-stream" });
+      }),
   },
   "content-encoding": {
     about: "gzip layers are labelled Content-Encoding: gzip",
@@ -168,6 +176,10 @@ export const faults = {
   "rate-limit-once": {
     about: "429 with Retry-After: 1, once per path",
     handle: failing(1, (response) => tooMany(response, "1")),
+  },
+  "rate-limit-always": {
+    about: "429 with Retry-After: 100, always",
+    handle: failing(Number.POSITIVE_INFINITY, (response) => tooMany(response, "100")),
   },
   "rate-limit-hours": {
     about: "429 with Retry-After: six hours, always",

@@ -19,6 +19,7 @@ const needs: Readonly<Record<string, string>> = {
   runc: "runc",
   strace: "strace",
   setpriv: "util-linux",
+  openssl: "openssl",
 };
 
 /** Programs that are missing after an attempt to install them. */

@@ -4,12 +4,12 @@
  */
 
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemPath } from "./packages.ts";
 
 export interface Registry {
-  /** `127.0.0.1:PORT`. */
+  /** `127.0.0.1:PORT`, or `[::1]:PORT`. */
   readonly host: string;
   stop(): Promise<void>;
 }
@@ -22,26 +22,40 @@ export interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+export interface ServerOptions {
+  /** The configuration's section of that name. */
+  readonly auth?: object;
+  /** Files; with `clientCa` only clients whose certificate that CA has signed are served. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
+  /** `127.0.0.1` unless said otherwise. */
+  readonly address?: string;
+}
+
 /**
- * Starts docker-registry on a port the kernel chooses and reads which from its log. `auth` is the
- * configuration's section of that name, in YAML; several registries may share a folder.
+ * Starts docker-registry on a port the kernel chooses and reads which from its log. Several of one
+ * folder serve the same images.
  */
-export async function startRegistry(folder: string, auth?: object): Promise<Registry> {
+export async function startRegistry(
+  folder: string,
+  { auth, tls, address = "127.0.0.1" }: ServerOptions = {},
+): Promise<Registry> {
   const storage = join(folder, "registry");
   mkdirSync(storage, { recursive: true });
-  const config = join(folder, "registry.yml");
+  const config = join(mkdtempSync(join(folder, "config-")), "registry.yml");
+  const clientCas = tls?.clientCa === undefined ? "" : `, clientcas: ["${tls.clientCa}"]`;
+  const secure = tls && `, tls: { certificate: "${tls.cert}", key: "${tls.key}"${clientCas} }`;
   writeFileSync(
     config,
     `version: 0.1
 log: { level: info }
 storage: { filesystem: { rootdirectory: "${storage}" }, delete: { enabled: true } }
-http: { addr: "127.0.0.1:0" }
+http: { addr: "${address}:0"${secure ?? ""} }
 ${auth === undefined ? "" : `auth: ${JSON.stringify(auth)}\n`}`,
   );
   const program = Bun.which("docker-registry", { PATH: systemPath });
   if (program === null) throw new Error("docker-registry is not installed");
   const server = Bun.spawn([program, "serve", config], { stdout: "ignore", stderr: "pipe" });
-  const host = await firstMatch(server.stderr, /listening on ([\d.]+:\d+)/);
+  const host = await firstMatch(server.stderr, /listening on ([\d.]+:\d+|\[::1\]:\d+)/);
   const stop = async () => {
     server.kill();
     await server.exited;

@@ -1,0 +1,17 @@
+/** `hb tags`: what a repository has, from its registry. */
+
+import { interruptible } from "../host/interrupt.ts";
+import { parseRepository } from "../image/reference.ts";
+import type { TagsOptions } from "../options/registries.ts";
+import { printNotice, printResult } from "../output.ts";
+import { openRegistry } from "../registry/client.ts";
+
+/** One tag a line, in the registry's order, each page as it comes. */
+export async function tags({ repository, tlsVerify, cacert }: TagsOptions): Promise<number> {
+  const reference = parseRepository(repository);
+  const registry = openRegistry({ tlsVerify, cacert, notice: printNotice });
+  await interruptible(async (signal) => {
+    for await (const tag of registry.listTags(reference, { signal })) printResult(tag);
+  });
+  return 0;
+}
