@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import * as containers from "./cli/container-tables.ts";
+import * as images from "./cli/image-tables.ts";
 import { commandNames } from "./cli/invocation.ts";
 import * as tables from "./cli/tables.ts";
 import { parseCommandLine } from "./cli.ts";
@@ -115,6 +116,9 @@ describe("help", () => {
     ["doctor", tables.reportFlags],
     ["cp", containers.cpFlags],
     ["export", containers.exportFlags],
+    ["history", images.historyFlags],
+    ["save", images.saveFlags],
+    ["load", images.loadFlags],
   ] as const;
   for (const [name, table] of documented) {
     test(`names every flag of ${name} and no other`, () => {

@@ -7,6 +7,7 @@
 
 import { containerParsers } from "./cli/container-commands.ts";
 import { parseFlags } from "./cli/flags.ts";
+import { imageParsers } from "./cli/image-commands.ts";
 import { type CommandName, commandNames, type Invocation, type Parser } from "./cli/invocation.ts";
 import { containerRules, help, missing, refuseExtra, rulesOf } from "./cli/rules.ts";
 import {
@@ -28,6 +29,7 @@ import type { NetworkOptions } from "./options.ts";
 
 const parsers: Readonly<Record<CommandName, Parser>> = {
   ...containerParsers,
+  ...imageParsers,
   pull: parsePull,
   images: parseImages,
   rmi: parseRmi,

@@ -28,11 +28,23 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   output: ["errors", "host", "nearest"],
   pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
+  // Images to and from archives.
+  archive: ["errors", "image", "layer", "output", "registry", "store"],
   embedded: ["image", "registry"],
   obtain: ["embedded", "errors", "host", "image", "options", "pull", "registry", "store"],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...["container", "doctor", "errors", "helper", "host", "image", "layer", "lifecycle"],
+    ...[
+      "archive",
+      "container",
+      "doctor",
+      "errors",
+      "helper",
+      "host",
+      "image",
+      "layer",
+      "lifecycle",
+    ],
     ...["network", "obtain", "options", "output", "pull", "registry", "store", "fflate"],
   ],
   // Containers that exist, and the way to a running one that several commands share.

@@ -23,6 +23,7 @@ import type {
   UpdateOptions,
   WaitOptions,
 } from "../options/containers.ts";
+import type { HistoryOptions, LoadOptions, SaveOptions, TagOptions } from "../options/images.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -66,6 +67,10 @@ export interface Commands {
   readonly images: ImagesOptions;
   readonly inspect: InspectOptions;
   readonly rmi: RmiOptions;
+  readonly tag: TagOptions;
+  readonly history: HistoryOptions;
+  readonly save: SaveOptions;
+  readonly load: LoadOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
   readonly doctor: ReportOptions;
@@ -114,6 +119,10 @@ export const commandNames = [
   "images",
   "inspect",
   "rmi",
+  "tag",
+  "history",
+  "save",
+  "load",
   "prune",
   "clean",
   "doctor",

@@ -8,6 +8,7 @@ import { UsageError } from "../errors.ts";
 import type { HelpOptions } from "../options.ts";
 import { printResult } from "../output.ts";
 import { containerTexts } from "./help-containers.ts";
+import { imageTexts } from "./help-images.ts";
 
 /** Prints the text about `topic`, or the overview. */
 export function help({ topic }: HelpOptions): number {
@@ -44,6 +45,9 @@ Images
   images [IMAGE]                        list the images here
   inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
+  tag SOURCE TARGET                     give an image another name
+  history IMAGE                         show the steps that made it
+  save IMAGE..., load                   images to and from an archive
 
 This machine
   prune                                 remove layers and containers nobody uses
@@ -291,6 +295,7 @@ const help_ = `hb help [COMMAND]
 
 const texts: Readonly<Record<string, string>> = {
   ...containerTexts,
+  ...imageTexts,
   run,
   spec,
   pull,

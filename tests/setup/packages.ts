@@ -19,6 +19,7 @@ const needs: Readonly<Record<string, string>> = {
   runc: "runc",
   strace: "strace",
   setpriv: "util-linux",
+  skopeo: "skopeo",
 };
 
 /** Programs that are missing after an attempt to install them. */

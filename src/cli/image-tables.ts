@@ -1,0 +1,26 @@
+/** The flags of the commands that make, name and move images: data, as ./tables.ts. */
+
+import type { HistoryFlags, LoadOptions, SaveFlags } from "../options/images.ts";
+import { type FlagTable, one, toggle } from "./flags.ts";
+
+/** `hb history`. */
+export const historyFlags: FlagTable<HistoryFlags> = {
+  format: { name: "format", kind: "one", otherwise: "table" },
+  human: { name: "human", short: "H", kind: "switch", otherwise: true },
+  noTrunc: toggle("no-trunc"),
+  platform: one("platform"),
+  quiet: toggle("quiet", "q"),
+};
+
+/** `hb save`. */
+export const saveFlags: FlagTable<SaveFlags> = {
+  output: one("output", "o"),
+  platform: one("platform"),
+};
+
+/** `hb load`. */
+export const loadFlags: FlagTable<LoadOptions> = {
+  input: one("input", "i"),
+  platform: one("platform"),
+  quiet: toggle("quiet", "q"),
+};

@@ -1,0 +1,56 @@
+/** The help texts of the commands that make, name and move images. */
+
+const tag = `hb tag SOURCE TARGET
+
+  hb tag alpine:3.19 registry.example/base:1
+  hb tag 4bcff63911fc mine
+
+Gives an image another name; its old one stays. An image that had the name TARGET before loses it.
+SOURCE is a name, or the beginning of an id.
+`;
+
+const history = `hb history [FLAGS] IMAGE
+
+  hb history postgres
+  hb history --no-trunc --format '{{.CreatedBy}}' postgres
+
+Lists the steps that made an image, the last one first.
+
+      --format table|json|TEMPLATE
+                                columns, one JSON object a line, or see 'hb help images'
+  -H, --human                   ages and rounded sizes; --human=false for dates and bytes
+      --no-trunc                whole ids and commands
+      --platform OS/ARCH        of several platforms pulled, this one
+  -q, --quiet                   only the ids
+
+Fields: .ID .CreatedSince .CreatedAt .CreatedBy .Size .Comment
+`;
+
+const save = `hb save [FLAGS] IMAGE...
+
+  hb save -o images.tar alpine debian:12
+  hb save alpine | zstd > alpine.tar.zst
+  hb save app | ssh server docker load
+
+Writes images as an archive: an OCI layout that docker, podman, skopeo and hb load. Named by its
+id, an image has no name in it.
+
+  -o, --output FILE             write to a file, which is there whole or not at all
+      --platform OS/ARCH        of several platforms pulled, this one
+`;
+
+const load = `hb load [FLAGS]
+
+  hb load -i images.tar.gz
+  docker save app | hb load
+
+Loads the images of an archive: OCI layouts and docker's archives, also compressed by gzip or
+zstd. Everything in it is checked as if it came from a registry.
+
+  -i, --input FILE              read a file, not standard input
+      --platform OS/ARCH        for example linux/arm64
+  -q, --quiet                   no progress
+`;
+
+/** By command. */
+export const imageTexts: Readonly<Record<string, string>> = { tag, history, save, load };
