@@ -119,6 +119,7 @@ describe("help", () => {
     ["history", images.historyFlags],
     ["save", images.saveFlags],
     ["load", images.loadFlags],
+    ["push", images.pushFlags],
   ] as const;
   for (const [name, table] of documented) {
     test(`names every flag of ${name} and no other`, () => {

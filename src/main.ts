@@ -67,6 +67,7 @@ const commands: Run = {
   history: async (options) => (await import("./commands/history.ts")).history(options),
   save: async (options) => (await import("./commands/save.ts")).save(options),
   load: async (options) => (await import("./commands/load.ts")).load(options),
+  push: async (options) => (await import("./commands/push.ts")).push(options),
   rmi: async (options) => (await import("./commands/rmi.ts")).rmi(options),
   prune: async (options) => (await import("./commands/prune.ts")).prune(options),
   clean: async (options) => (await import("./commands/clean.ts")).clean(options),

@@ -28,6 +28,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   output: ["errors", "host", "nearest"],
   pull: ["image", "registry", "layer", "store", "helper", "host", "output", "errors"],
+  push: ["errors", "image", "layer", "output", "registry", "store"],
   // Images to and from archives.
   archive: ["errors", "image", "layer", "output", "registry", "store"],
   embedded: ["image", "registry"],
@@ -45,7 +46,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
       "layer",
       "lifecycle",
     ],
-    ...["network", "obtain", "options", "output", "pull", "registry", "store", "fflate"],
+    ...["network", "obtain", "options", "output", "pull", "push", "registry", "store", "fflate"],
   ],
   // Containers that exist, and the way to a running one that several commands share.
   lifecycle: [

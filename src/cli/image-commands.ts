@@ -1,7 +1,7 @@
 /** The commands that make, name and move images: their words and flags -> their options. */
 
 import { parseFlags } from "./flags.ts";
-import { historyFlags, loadFlags, saveFlags } from "./image-tables.ts";
+import { historyFlags, loadFlags, pushFlags, saveFlags } from "./image-tables.ts";
 import type { Parser } from "./invocation.ts";
 import { help, missing, refuseExtra, rulesOf } from "./rules.ts";
 
@@ -35,5 +35,14 @@ export const imageParsers = {
     if (asked) return help("load");
     refuseExtra("hb load", rest[0]);
     return { command: "load", options };
+  },
+  push(argv) {
+    const { options, rest, help: asked } = parseFlags(pushFlags, argv, rulesOf("hb push"));
+    if (asked) return help("push");
+    const [image, destination, extra] = rest;
+    if (image === undefined) throw missing("hb push", "an image");
+    refuseExtra("hb push", extra);
+    const where = destination === undefined ? {} : { destination };
+    return { command: "push", options: { ...options, image, ...where } };
   },
 } satisfies Readonly<Record<string, Parser>>;

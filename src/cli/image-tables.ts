@@ -1,7 +1,8 @@
 /** The flags of the commands that make, name and move images: data, as ./tables.ts. */
 
-import type { HistoryFlags, LoadOptions, SaveFlags } from "../options/images.ts";
+import type { HistoryFlags, LoadOptions, PushFlags, SaveFlags } from "../options/images.ts";
 import { type FlagTable, one, toggle } from "./flags.ts";
+import { imageFlags } from "./tables.ts";
 
 /** `hb history`. */
 export const historyFlags: FlagTable<HistoryFlags> = {
@@ -23,4 +24,10 @@ export const loadFlags: FlagTable<LoadOptions> = {
   input: one("input", "i"),
   platform: one("platform"),
   quiet: toggle("quiet", "q"),
+};
+
+/** `hb push`. */
+export const pushFlags: FlagTable<PushFlags> = {
+  ...imageFlags,
+  allTags: toggle("all-tags", "a"),
 };

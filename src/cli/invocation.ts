@@ -23,7 +23,13 @@ import type {
   UpdateOptions,
   WaitOptions,
 } from "../options/containers.ts";
-import type { HistoryOptions, LoadOptions, SaveOptions, TagOptions } from "../options/images.ts";
+import type {
+  HistoryOptions,
+  LoadOptions,
+  PushOptions,
+  SaveOptions,
+  TagOptions,
+} from "../options/images.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -71,6 +77,7 @@ export interface Commands {
   readonly history: HistoryOptions;
   readonly save: SaveOptions;
   readonly load: LoadOptions;
+  readonly push: PushOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
   readonly doctor: ReportOptions;
@@ -123,6 +130,7 @@ export const commandNames = [
   "history",
   "save",
   "load",
+  "push",
   "prune",
   "clean",
   "doctor",

@@ -52,5 +52,21 @@ zstd. Everything in it is checked as if it came from a registry.
   -q, --quiet                   no progress
 `;
 
+const push = `hb push [FLAGS] IMAGE [DESTINATION]
+
+  hb push registry.example/app:1
+  hb push app:dev registry.example/app:2
+  hb push --all-tags registry.example/app
+
+Brings an image into a registry; its manifest comes last. Layers that are there, or in another
+repository of that registry, are not sent again. DESTINATION is IMAGE's own name unless said
+otherwise. Of an image for several platforms the one that is here is pushed.
+
+  -a, --all-tags                every tag of the repository IMAGE
+      --platform OS/ARCH        of several platforms pulled, this one
+  -q, --quiet                   print only the digest
+      --tls-verify=false        allow plain HTTP and unknown certificates
+`;
+
 /** By command. */
-export const imageTexts: Readonly<Record<string, string>> = { tag, history, save, load };
+export const imageTexts: Readonly<Record<string, string>> = { tag, history, save, load, push };

@@ -42,6 +42,7 @@ Containers
 
 Images
   pull IMAGE                            fetch an image
+  push IMAGE [DESTINATION]              bring an image into a registry
   images [IMAGE]                        list the images here
   inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images

@@ -1,5 +1,7 @@
 /** What the user asked for of images: the face between cli.ts and commands/, as ../options.ts. */
 
+import type { ImageFlags } from "../options.ts";
+
 /** `hb tag SOURCE TARGET`. */
 export interface TagOptions {
   readonly source: string;
@@ -37,4 +39,15 @@ export interface LoadOptions {
   readonly platform?: string;
   /** Only results and notices are printed. */
   readonly quiet: boolean;
+}
+
+/** `hb push [flags] IMAGE [DESTINATION]`. */
+export interface PushFlags extends ImageFlags {
+  /** Every tag of the repository IMAGE. */
+  readonly allTags: boolean;
+}
+export interface PushOptions extends PushFlags {
+  readonly image: string;
+  /** IMAGE itself where absent. */
+  readonly destination?: string;
 }

@@ -25,6 +25,7 @@ import { attemptsMax, backoffMs, type Clock, systemClock } from "./retry.ts";
 import { Session, type SessionRequest } from "./session.ts";
 import { AnonymousAuthenticator } from "./token.ts";
 import { Transport } from "./transport.ts";
+import { Uploader } from "./upload.ts";
 
 export interface RegistryOptions {
   /** False: certificates are not checked and plain HTTP is allowed, with a notice. Default true. */
@@ -68,12 +69,18 @@ export interface Registry {
   ): AsyncGenerator<Uint8Array, void, undefined>;
 }
 
+/** A registry that takes images, too. */
+export interface WritableRegistry extends Registry {
+  /** The repository that `reference` is in, to be pushed to. */
+  uploader(reference: Reference, signal: AbortSignal): Uploader;
+}
+
 /** A client for any number of registries; connections and tokens live as long as it does. */
-export function openRegistry(options: RegistryOptions = {}): Registry {
+export function openRegistry(options: RegistryOptions = {}): WritableRegistry {
   return new Client(options);
 }
 
-class Client implements Registry {
+class Client implements WritableRegistry {
   readonly #tlsVerify: boolean;
   readonly #notice: (line: string) => void;
   readonly #clock: Clock;
@@ -177,6 +184,12 @@ class Client implements Registry {
       signal,
     };
     return streamBlob(request);
+  }
+
+  uploader({ registry, repository }: Reference, signal: AbortSignal): Uploader {
+    const name = `${registry}/${repository}`;
+    const session = this.#session(registry);
+    return new Uploader({ session, name, repository, clock: this.#clock, signal });
   }
 
   /** A small body as a whole; one that breaks off is asked for again. */

@@ -24,6 +24,10 @@ export const redirectsMax = 5;
 /** A wait longer than this is worth a line to the user. */
 const noticeableWaitMs = 3000;
 
+const bodyBytesPerSecondMin = 32 << 10;
+/** What setTimeout(3) of JavaScript can take. */
+const timeoutMsMax = 2 ** 31 - 1;
+
 export interface TransportOptions {
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
@@ -34,10 +38,16 @@ export interface TransportOptions {
   readonly notice: (line: string) => void;
 }
 
+/** What a registry client says. */
+export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
+
 export interface HttpRequest {
   /** The beginning of an error message, as `Cannot get manifest docker.io/library/x:1`. */
   readonly doing: string;
   readonly url: URL;
+  /** GET if absent. */
+  readonly method?: HttpMethod;
+  readonly body?: Blob;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent to the origin of `url` only. */
   readonly authorization?: string | undefined;
@@ -65,7 +75,7 @@ export class Transport {
   }
 
   /**
-   * The answer to a GET, whatever its status; passing failures have been retried. Throws a
+   * The answer to a request, whatever its status; passing failures have been retried. Throws a
    * RegistryError when there is no answer, and the signal's reason when it aborts.
    */
   async send(request: HttpRequest): Promise<HttpAnswer> {
@@ -108,7 +118,7 @@ export class Transport {
     let isRedirected = false;
     for (let hop = 0; hop <= redirectsMax; hop++) {
       const response = await this.#get(request, url, authorization);
-      const location = redirectLocation(response);
+      const location = redirectLocation(response, request.method);
       if (location === undefined) {
         const header = response.headers.get("retry-after");
         const retryAfterMs = parseRetryAfter(header, this.#options.clock.now());
@@ -139,14 +149,19 @@ export class Transport {
       decompress: false,
       ...(options.tlsVerify ? {} : { tls: { rejectUnauthorized: false } }),
     };
+    const { method = "GET", body } = request;
+    // A body is given time to go out, at a rate below which nothing is worth waiting for.
+    const sendMs = ((body?.size ?? 0) / bodyBytesPerSecondMin) * 1000;
     try {
-      return await ky.get(url, {
+      return await ky(url, {
         ...bunOptions,
+        method,
+        ...(body === undefined ? {} : { body }),
         headers,
         redirect: "manual",
         retry: 0,
         throwHttpErrors: false,
-        timeout: options.headerTimeoutMs,
+        timeout: Math.min(options.headerTimeoutMs + sendMs, timeoutMsMax),
         fetch: options.fetch,
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
@@ -159,8 +174,11 @@ export class Transport {
   }
 }
 
-function redirectLocation(response: Response): string | undefined {
-  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
+/** With 301, 302 and 303 a POST would become a GET (RFC 9110 section 15.4): no upload any more. */
+function redirectLocation(response: Response, method: HttpMethod = "GET"): string | undefined {
+  const isRead = method === "GET" || method === "HEAD";
+  const statuses = isRead ? [301, 302, 303, 307, 308] : [307, 308];
+  if (!statuses.includes(response.status)) return undefined;
   return response.headers.get("location") ?? undefined;
 }
 
