@@ -120,6 +120,7 @@ describe("help", () => {
     ["save", images.saveFlags],
     ["load", images.loadFlags],
     ["push", images.pushFlags],
+    ["import", images.importFlags],
   ] as const;
   for (const [name, table] of documented) {
     test(`names every flag of ${name} and no other`, () => {

@@ -68,6 +68,7 @@ const commands: Run = {
   save: async (options) => (await import("./commands/save.ts")).save(options),
   load: async (options) => (await import("./commands/load.ts")).load(options),
   push: async (options) => (await import("./commands/push.ts")).push(options),
+  import: async (options) => (await import("./commands/import.ts")).importFiles(options),
   rmi: async (options) => (await import("./commands/rmi.ts")).rmi(options),
   prune: async (options) => (await import("./commands/prune.ts")).prune(options),
   clean: async (options) => (await import("./commands/clean.ts")).clean(options),

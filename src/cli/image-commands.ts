@@ -1,7 +1,7 @@
 /** The commands that make, name and move images: their words and flags -> their options. */
 
 import { parseFlags } from "./flags.ts";
-import { historyFlags, loadFlags, pushFlags, saveFlags } from "./image-tables.ts";
+import { historyFlags, importFlags, loadFlags, pushFlags, saveFlags } from "./image-tables.ts";
 import type { Parser } from "./invocation.ts";
 import { help, missing, refuseExtra, rulesOf } from "./rules.ts";
 
@@ -44,5 +44,14 @@ export const imageParsers = {
     refuseExtra("hb push", extra);
     const where = destination === undefined ? {} : { destination };
     return { command: "push", options: { ...options, image, ...where } };
+  },
+  import(argv) {
+    const { options, rest, help: asked } = parseFlags(importFlags, argv, rulesOf("hb import"));
+    if (asked) return help("import");
+    const [source, reference, extra] = rest;
+    if (source === undefined) throw missing("hb import", "a file, a URL or -");
+    refuseExtra("hb import", extra);
+    const named = reference === undefined ? {} : { reference };
+    return { command: "import", options: { ...options, source, ...named } };
   },
 } satisfies Readonly<Record<string, Parser>>;

@@ -1,7 +1,13 @@
 /** The flags of the commands that make, name and move images: data, as ./tables.ts. */
 
-import type { HistoryFlags, LoadOptions, PushFlags, SaveFlags } from "../options/images.ts";
-import { type FlagTable, one, toggle } from "./flags.ts";
+import type {
+  HistoryFlags,
+  ImportFlags,
+  LoadOptions,
+  PushFlags,
+  SaveFlags,
+} from "../options/images.ts";
+import { type FlagTable, many, one, toggle } from "./flags.ts";
 import { imageFlags } from "./tables.ts";
 
 /** `hb history`. */
@@ -30,4 +36,12 @@ export const loadFlags: FlagTable<LoadOptions> = {
 export const pushFlags: FlagTable<PushFlags> = {
   ...imageFlags,
   allTags: toggle("all-tags", "a"),
+};
+
+/** `hb import`. */
+export const importFlags: FlagTable<ImportFlags> = {
+  change: many("change", "c"),
+  message: one("message", "m"),
+  platform: one("platform"),
+  quiet: toggle("quiet", "q"),
 };

@@ -25,6 +25,7 @@ import type {
 } from "../options/containers.ts";
 import type {
   HistoryOptions,
+  ImportOptions,
   LoadOptions,
   PushOptions,
   SaveOptions,
@@ -78,6 +79,7 @@ export interface Commands {
   readonly save: SaveOptions;
   readonly load: LoadOptions;
   readonly push: PushOptions;
+  readonly import: ImportOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
   readonly doctor: ReportOptions;
@@ -131,6 +133,7 @@ export const commandNames = [
   "save",
   "load",
   "push",
+  "import",
   "prune",
   "clean",
   "doctor",

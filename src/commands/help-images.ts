@@ -68,5 +68,26 @@ otherwise. Of an image for several platforms the one that is here is pushed.
       --tls-verify=false        allow plain HTTP and unknown certificates
 `;
 
+const importText = `hb import [FLAGS] FILE|URL|- [REFERENCE]
+
+  debootstrap bookworm root && tar -C root -c . | hb import - base:1
+  hb export web | hb import -c 'CMD ["nginx"]' - web:copy
+
+Makes an image of a tar of files, which may be compressed by gzip or zstd, and prints its id.
+
+  -c, --change INSTRUCTION      CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or
+                                WORKDIR, as in a Dockerfile; any number of times
+  -m, --message TEXT            what 'hb history' says of it
+      --platform OS/ARCH        what it is for, if not this machine
+  -q, --quiet                   no progress
+`;
+
 /** By command. */
-export const imageTexts: Readonly<Record<string, string>> = { tag, history, save, load, push };
+export const imageTexts: Readonly<Record<string, string>> = {
+  tag,
+  history,
+  save,
+  load,
+  push,
+  import: importText,
+};

@@ -51,3 +51,17 @@ export interface PushOptions extends PushFlags {
   /** IMAGE itself where absent. */
   readonly destination?: string;
 }
+
+/** `hb import [flags] FILE|-|URL [REFERENCE]`. */
+export interface ImportFlags {
+  /** Dockerfile instructions. */
+  readonly change: readonly string[];
+  readonly message?: string;
+  readonly platform?: string;
+  /** Only results and notices are printed. */
+  readonly quiet: boolean;
+}
+export interface ImportOptions extends ImportFlags {
+  readonly source: string;
+  readonly reference?: string;
+}
