@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import * as containers from "./cli/container-tables.ts";
+import * as images from "./cli/image-tables.ts";
 import { commandNames } from "./cli/invocation.ts";
 import * as login from "./cli/login-tables.ts";
 import * as registries from "./cli/registry-tables.ts";
@@ -131,6 +132,11 @@ describe("help", () => {
     ["doctor", tables.reportFlags],
     ["cp", containers.cpFlags],
     ["export", containers.exportFlags],
+    ["history", images.historyFlags],
+    ["save", images.saveFlags],
+    ["load", images.loadFlags],
+    ["push", images.pushFlags],
+    ["import", images.importFlags],
   ] as const;
   for (const [name, table] of documented) {
     test(`names every flag of ${name} and no other`, () => {

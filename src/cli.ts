@@ -7,6 +7,7 @@
 
 import { containerParsers } from "./cli/container-commands.ts";
 import { parseFlags } from "./cli/flags.ts";
+import { imageParsers } from "./cli/image-commands.ts";
 import { type CommandName, commandNames, type Invocation, type Parser } from "./cli/invocation.ts";
 import { loginParsers } from "./cli/login-commands.ts";
 import { registryParsers } from "./cli/registry-commands.ts";
@@ -34,6 +35,7 @@ const parsers: Readonly<Record<CommandName, Parser>> = {
   ...loginParsers,
   ...storeParsers,
   ...registryParsers,
+  ...imageParsers,
   pull: parsePull,
   images: parseImages,
   rmi: parseRmi,

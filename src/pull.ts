@@ -60,6 +60,8 @@ export interface PullSettings {
   readonly registry?: Registry;
   /** Of several pulls; its owner ends it. One of this pull's own when absent. */
   readonly progress?: PullProgress;
+  /** What the user asked for, for messages; a pull if absent. */
+  readonly verb?: "load" | "import";
   /** Aborts the pull; its reason is thrown. */
   readonly signal: AbortSignal;
 }
@@ -92,7 +94,8 @@ export async function pullImage(
     // A terminal's Ctrl-C ends the helpers, too, before they can remove what they were making.
     sweep(store, mapFlags);
     if (settings.signal.aborted) throw settings.signal.reason;
-    throw new HbError(`Cannot pull ${familiarName(reference)}`, { cause: error });
+    const verb = settings.verb ?? "pull";
+    throw new HbError(`Cannot ${verb} ${familiarName(reference)}`, { cause: error });
   }
 }
 

@@ -33,6 +33,9 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   // How much the store may take.
   budget: ["container", "errors", "output", "store"],
   pull: ["budget", "image", "registry", "layer", "store", "helper", "host", "output", "errors"],
+  push: ["credentials", "errors", "image", "layer", "output", "registry", "store"],
+  // Images to and from archives.
+  archive: ["errors", "image", "layer", "output", "registry", "store"],
   embedded: ["image", "registry"],
   // What `hb check` found broken, made whole again by a pull.
   repair: [
@@ -45,9 +48,9 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   ],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...["container", "credentials", "doctor", "errors", "helper", "host", "image", "layer"],
-    ...["lifecycle", "lock-file", "network", "obtain", "options", "output", "pull", "registry"],
-    ...["repair", "store", "fflate"],
+    ...["archive", "container", "credentials", "doctor", "errors", "helper", "host", "image"],
+    ...["layer", "lifecycle", "lock-file", "network", "obtain", "options", "output", "pull"],
+    ...["push", "registry", "repair", "store", "fflate"],
   ],
   // Containers that exist, and the way to a running one that several commands share.
   lifecycle: [

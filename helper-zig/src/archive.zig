@@ -51,9 +51,15 @@ pub const Archive = struct {
 
     /// The data of the member begun last: `size` bytes of `file`, with zeros for what it lacks.
     pub fn add(archive: *Archive, file: sys.Fd, size: u64, path: []const u8) report.Error!void {
+        try archive.content(file, size, path);
+        try archive.zeros(tar_output.paddingOf(size));
+    }
+
+    /// As `add`, from where `file` stands and without padding.
+    pub fn content(archive: *Archive, file: sys.Fd, size: u64, path: []const u8) report.Error!void {
         const sent = if (size >= large_bytes) try archive.send(file, size) else 0;
         const read = try archive.gather(file, size - sent, path);
-        try archive.zeros(size - sent - read + tar_output.paddingOf(size));
+        try archive.zeros(size - sent - read);
     }
 
     /// The end of the archive.
@@ -105,7 +111,7 @@ pub const Archive = struct {
         return done;
     }
 
-    fn zeros(archive: *Archive, count: u64) report.Error!void {
+    pub fn zeros(archive: *Archive, count: u64) report.Error!void {
         const block: [4 << 10]u8 = @splat(0);
         var rest = count;
         while (rest > 0) {
@@ -115,12 +121,12 @@ pub const Archive = struct {
         }
     }
 
-    fn append(archive: *Archive, bytes: []const u8) report.Error!void {
+    pub fn append(archive: *Archive, bytes: []const u8) report.Error!void {
         archive.gathered.appendSlice(archive.gpa, bytes) catch return outOfMemory();
         if (archive.gathered.items.len >= buffer_bytes) try archive.flush();
     }
 
-    fn flush(archive: *Archive) report.Error!void {
+    pub fn flush(archive: *Archive) report.Error!void {
         const written = sys.writeAll(archive.fd, archive.gathered.items);
         if (written == .err and written.err == .PIPE) return error.Reported;
         try report.check(written, "write the archive", .{});

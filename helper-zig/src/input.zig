@@ -5,6 +5,7 @@ const std = @import("std");
 const linux = std.os.linux;
 const sys = @import("sys.zig");
 const header = @import("tar_header.zig");
+const recipe = @import("recipe.zig");
 
 /// Large enough that a pull is limited by decompression, not by system calls.
 pub const buffer_bytes = 1 << 20;
@@ -24,6 +25,8 @@ pub fn Input(comptime Source: type) type {
         total: u64 = 0,
         /// Why error.ReadFailed was returned.
         errno: sys.E = .SUCCESS,
+        /// Told of everything that is handed out, but for bodies.
+        tap: ?*recipe.Writer = null,
 
         /// The next block; null where the stream ends before it. A partial block is truncation.
         pub fn block(self: *Self) Error!?*const header.Block {
@@ -34,11 +37,20 @@ pub fn Input(comptime Source: type) type {
             }
             defer self.start += header.block_bytes;
 
-            return self.buffer[self.start..][0..header.block_bytes];
+            const found = self.buffer[self.start..][0..header.block_bytes];
+            if (self.tap) |tap| tap.addBlock(found);
+            return found;
         }
 
         /// At least one byte and at most `limit`, good until the next call.
         pub fn some(self: *Self, limit: u64) Error![]const u8 {
+            const piece = try self.body(limit);
+            if (self.tap) |tap| tap.addBytes(piece);
+            return piece;
+        }
+
+        /// As `some`, of a file's content.
+        pub fn body(self: *Self, limit: u64) Error![]const u8 {
             if (self.end == self.start and !try self.fill()) return error.Truncated;
             const len: usize = @intCast(@min(limit, self.end - self.start));
             defer self.start += len;
@@ -59,8 +71,11 @@ pub fn Input(comptime Source: type) type {
 
         /// Reads to the end: what follows the tar still counts in the layer's digest.
         pub fn drain(self: *Self) Error!void {
-            self.start = self.end;
-            while (try self.fill()) self.start = self.end;
+            while (true) {
+                if (self.tap) |tap| tap.addBytes(self.buffer[self.start..self.end]);
+                self.start = self.end;
+                if (!try self.fill()) return;
+            }
         }
 
         /// Reads once; false at the end of the stream.

@@ -170,6 +170,7 @@ pub const Layer = struct {
         const fd = try self.create(place, entry.mode & 0o777, path);
         defer sys.close(fd);
 
+        self.noteContent(place, entry);
         if (entry.extents) |extents| {
             try self.writeSparse(fd, entry.size, extents, path);
         } else while (self.reader.chunk() catch |err| return self.damaged(err)) |piece| {
@@ -187,6 +188,23 @@ pub const Layer = struct {
         if (entry.xattrs.len > 0) _ = try setXattrs(fd, entry);
         const timed = sys.setModifiedOf(fd, entry.mtime.sec, entry.mtime.nsec);
         try report.check(timed, "set the time of {s}", .{path});
+    }
+
+    /// Tells the recipe which file the body becomes, by its real name: links may have led here.
+    fn noteContent(self: *Layer, place: Place, entry: *const tar.Entry) void {
+        const recipe = self.reader.in.tap orelse return;
+        var buffer: names.PathBuffer = undefined;
+        var path: [2 * names.path_bytes_max]u8 = undefined;
+        const dir = self.tree.pathOf(place.dir, &buffer) catch {
+            recipe.is_lost = true;
+            return;
+        };
+        const separator = if (dir.len == 0) "" else "/";
+        const parts = .{ dir, separator, place.name };
+        // proven: two paths that fit their buffers, and a slash.
+        const whole = std.fmt.bufPrint(&path, "{s}{s}{s}", parts) catch unreachable;
+        const extents = entry.extents orelse return recipe.addContent(whole, 0, entry.size);
+        for (extents) |it| recipe.addContent(whole, it.offset, it.size);
     }
 
     fn create(self: *Layer, place: Place, mode: u32, path: []const u8) report.Error!sys.Fd {

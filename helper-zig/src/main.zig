@@ -5,6 +5,7 @@
 //!   exec            the plan on a descriptor -> one more process of a container
 //!   control         one request to the supervisor of a container
 //!   unpack          a tar stream -> a layer directory overlayfs can use
+//!   rebuild         a layer directory -> the very tar stream it was made of
 //!   pack            files of a container, or of the caller -> a tar stream
 //!   extract         a tar stream -> files of a container, or of the caller
 //!   look            what is at a path of a container
@@ -25,6 +26,7 @@ const complete = @import("complete.zig");
 const remove = @import("remove.zig");
 const user_command = @import("user_command.zig");
 const copy = @import("copy.zig");
+const rebuild = @import("rebuild.zig");
 const pack = @import("pack.zig");
 const extract = @import("extract.zig");
 const look = @import("look.zig");
@@ -66,6 +68,7 @@ const subcommands = [_]Subcommand{
     .{ .name = "remove", .main = remove.main },
     .{ .name = "copy", .main = copy.main },
     .{ .name = "user", .main = user_command.main },
+    .{ .name = "rebuild", .main = rebuild.main },
     .{ .name = "pack", .main = pack.main },
     .{ .name = "extract", .main = extract.main },
     .{ .name = "look", .main = look.main },

@@ -132,7 +132,7 @@ pub fn Reader(comptime Source: type) type {
         pub fn chunkUpTo(self: *Self, limit: u64) Error!?[]const u8 {
             const wanted = @min(limit, self.remaining);
             if (wanted == 0) return null;
-            const piece = try self.in.some(wanted);
+            const piece = try self.in.body(wanted);
             self.remaining -= piece.len;
             return piece;
         }
@@ -336,7 +336,10 @@ pub fn Reader(comptime Source: type) type {
         fn mapLine(self: *Self, used: *u64) Error!u64 {
             var line: [sparse_line_bytes_max]u8 = undefined;
             for (0..line.len) |len| {
-                const byte = try self.chunkUpTo(1) orelse return error.BadSparse;
+                if (self.remaining == 0) return error.BadSparse;
+                // No content of the file, though it stands in the body.
+                const byte = try self.in.some(1);
+                self.remaining -= 1;
                 used.* += 1;
                 if (byte[0] == '\n') return sparse.decimal(line[0..len]);
                 line[len] = byte[0];

@@ -27,6 +27,8 @@ const open_max = 64;
 /// What is left of a path and the link targets put before it.
 const rest_bytes_max = 2 * names.path_bytes_max + 2;
 
+const nofollow = std.os.linux.AT.SYMLINK_NOFOLLOW;
+
 /// The mode of a directory nobody describes.
 pub const default_mode = 0o755;
 
@@ -80,6 +82,8 @@ pub const Tree = struct {
     last_path: names.PathBuffer = undefined,
     last_len: usize = 0,
     last: Id = .none,
+    /// Something an earlier entry made is gone.
+    has_cleared: bool = false,
 
     /// `root` is the layer's own directory; it stays the caller's.
     pub fn init(gpa: Allocator, root: sys.Fd) error{OutOfMemory}!Tree {
@@ -244,6 +248,9 @@ pub const Tree = struct {
         // A path may have led through it.
         self.last = .none;
         if (self.lookup(where.dir, where.name)) |id| self.forget(id);
+        const looked = sys.statat(try self.fdOf(where.dir), where.name, nofollow);
+        if (looked == .err and looked.err == .NOENT) return;
+        self.has_cleared = true;
         return remove.tree(try self.fdOf(where.dir), where.name);
     }
 

@@ -11,6 +11,7 @@ const report = @import("report.zig");
 const signals = @import("signals.zig");
 const userns = @import("userns.zig");
 const finish = @import("finish.zig");
+const recipe = @import("recipe.zig");
 const tree = @import("tree.zig");
 const Layer = @import("layer.zig").Layer;
 const staging_module = @import("staging.zig");
@@ -88,7 +89,21 @@ fn fill(staging: Staging, in_user_namespace: bool) report.Error!void {
     var layer = Layer.init(gpa, stdin, root, in_user_namespace) catch return outOfMemory();
     defer layer.deinit();
 
+    const writer = gpa.create(recipe.Writer) catch return outOfMemory();
+    const flags: std.os.linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .EXCL = true };
+    const recipe_made = sys.openat(staging.fd, recipe.file_name, flags, 0o600);
+    const recipe_fd = try report.check(recipe_made, "make the layer's recipe", .{});
+    defer sys.close(recipe_fd);
+
+    writer.init(recipe_fd);
+    layer.reader.in.tap = writer;
     try layer.readAll();
+    try report.check(writer.finish(), "write the layer's recipe", .{});
+    // Content that the stream had and the files have not cannot be written again.
+    if (writer.is_lost or layer.tree.has_cleared) {
+        const removed = sys.unlinkat(staging.fd, recipe.file_name, 0);
+        try report.check(removed, "remove the layer's recipe", .{});
+    }
     try finish.run(&layer, staging.fd);
     try staging_module.sayUnpacked(.{
         .entries = layer.entries,

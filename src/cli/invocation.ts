@@ -23,6 +23,14 @@ import type {
   UpdateOptions,
   WaitOptions,
 } from "../options/containers.ts";
+import type {
+  HistoryOptions,
+  ImportOptions,
+  LoadOptions,
+  PushOptions,
+  SaveOptions,
+  TagOptions,
+} from "../options/images.ts";
 import type { LoginOptions, LogoutOptions } from "../options/login.ts";
 import type { ManifestOptions, TagsOptions } from "../options/registries.ts";
 import type { CheckOptions, LockOptions, SystemOptions } from "../options/store.ts";
@@ -73,6 +81,12 @@ export interface Commands {
   readonly images: ImagesOptions;
   readonly inspect: InspectOptions;
   readonly rmi: RmiOptions;
+  readonly tag: TagOptions;
+  readonly history: HistoryOptions;
+  readonly save: SaveOptions;
+  readonly load: LoadOptions;
+  readonly push: PushOptions;
+  readonly import: ImportOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
   readonly lock: LockOptions;
@@ -128,6 +142,12 @@ export const commandNames = [
   "images",
   "inspect",
   "rmi",
+  "tag",
+  "history",
+  "save",
+  "load",
+  "push",
+  "import",
   "prune",
   "clean",
   "lock",

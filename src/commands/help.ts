@@ -8,6 +8,7 @@ import { UsageError } from "../errors.ts";
 import type { HelpOptions } from "../options.ts";
 import { printResult } from "../output.ts";
 import { containerTexts } from "./help-containers.ts";
+import { imageTexts } from "./help-images.ts";
 import { loginTexts } from "./help-login.ts";
 import { registryTexts } from "./help-registries.ts";
 import { storeTexts } from "./help-store.ts";
@@ -52,6 +53,14 @@ Images
   inspect CONTAINER|IMAGE...            show what is known of it
   rmi IMAGE...                          remove images
   lock [IMAGE...]                       write down what images mean now, for --locked
+  push IMAGE [DESTINATION]              bring an image into a registry
+  images [IMAGE]                        list the images here
+  inspect CONTAINER|IMAGE...            show what is known of it
+  rmi IMAGE...                          remove images
+  tag SOURCE TARGET                     give an image another name
+  history IMAGE                         show the steps that made it
+  import FILE|URL|- [REFERENCE]         make an image of a tar of files
+  save IMAGE..., load                   images to and from an archive
 
 This machine
   prune                                 remove layers and containers nobody uses
@@ -317,6 +326,7 @@ const texts: Readonly<Record<string, string>> = {
   ...loginTexts,
   ...storeTexts,
   ...registryTexts,
+  ...imageTexts,
   run,
   spec,
   pull,

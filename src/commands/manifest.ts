@@ -1,5 +1,6 @@
 /** `hb manifest inspect`: what a registry has under a reference, without pulling it. */
 
+import { credentialsFor } from "../credentials/given.ts";
 import { interruptible } from "../host/interrupt.ts";
 import { parseConfig } from "../image/config.ts";
 import type { Descriptor } from "../image/descriptor.ts";
@@ -14,8 +15,11 @@ import { type FetchedDocument, openRegistry, type Registry } from "../registry/c
 export async function manifest(options: ManifestOptions): Promise<number> {
   const { image, tlsVerify, cacert, verbose } = options;
   const reference = parseReference(image);
-  const registry = openRegistry({ tlsVerify, cacert, notice: printNotice });
+  const notice = printNotice;
   const value = await interruptible(async (signal) => {
+    const wish = { creds: undefined, registry: reference.registry, notice, signal };
+    const credentials = await credentialsFor(wish);
+    const registry = openRegistry({ tlsVerify, cacert, notice, credentials });
     const root = await registry.resolve(reference, { signal });
     // What is no image is an error here, too, and not just some JSON.
     const document = parseDocument(root.bytes, root.mediaType);

@@ -1,5 +1,6 @@
 /** `hb tags`: what a repository has, from its registry. */
 
+import { credentialsFor } from "../credentials/given.ts";
 import { interruptible } from "../host/interrupt.ts";
 import { parseRepository } from "../image/reference.ts";
 import type { TagsOptions } from "../options/registries.ts";
@@ -9,8 +10,11 @@ import { openRegistry } from "../registry/client.ts";
 /** One tag a line, in the registry's order, each page as it comes. */
 export async function tags({ repository, tlsVerify, cacert }: TagsOptions): Promise<number> {
   const reference = parseRepository(repository);
-  const registry = openRegistry({ tlsVerify, cacert, notice: printNotice });
+  const notice = printNotice;
   await interruptible(async (signal) => {
+    const wish = { creds: undefined, registry: reference.registry, notice, signal };
+    const credentials = await credentialsFor(wish);
+    const registry = openRegistry({ tlsVerify, cacert, notice, credentials });
     for await (const tag of registry.listTags(reference, { signal })) printResult(tag);
   });
   return 0;

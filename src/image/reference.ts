@@ -95,6 +95,11 @@ export function familiarName(reference: Reference): string {
   return isShort && parts.length > 1 ? repository + suffix(reference) : formatReference(reference);
 }
 
+/** What an image goes by that nobody gave a name. */
+export function namelessReference(digest: Digest): Reference {
+  return { registry: "localhost", repository: "none", digest };
+}
+
 /** The registry's own part of a request path: the digest where there is one, else the tag. */
 export function referenceTarget(reference: Reference): string {
   return reference.digest ?? reference.tag ?? "latest";

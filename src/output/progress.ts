@@ -7,7 +7,9 @@
 
 import { drawStatus, humanSize, printStatus, statusTerminal } from "../output.ts";
 
-export type LayerState = "queued" | "waiting" | "pulling" | "present" | "done" | "failed";
+export type LayerState =
+  | ("queued" | "waiting" | "pulling" | "present" | "done" | "failed")
+  | ("preparing" | "pushing" | "mounted" | "pushed");
 
 /** One layer as it is now. */
 export interface LayerView {
@@ -50,6 +52,10 @@ const WORDS: Readonly<Record<LayerState, string>> = {
   present: "Already exists",
   done: "Pull complete",
   failed: "Failed",
+  preparing: "Preparing",
+  pushing: "Pushing",
+  mounted: "Mounted from another repository",
+  pushed: "Pushed",
 };
 
 class LineProgress implements PullProgress {
@@ -60,9 +66,9 @@ class LineProgress implements PullProgress {
   }
 
   update(id: string, state: LayerState): void {
-    if (state === "present") printStatus(`${id}: ${WORDS.present}`);
-    if (state !== "done") return;
-    printStatus(`${id}: ${WORDS.done} (${humanSize(this.#totals.get(id) ?? 0)})`);
+    if (state === "present" || state === "mounted") printStatus(`${id}: ${WORDS[state]}`);
+    if (state !== "done" && state !== "pushed") return;
+    printStatus(`${id}: ${WORDS[state]} (${humanSize(this.#totals.get(id) ?? 0)})`);
   }
 
   received(): void {

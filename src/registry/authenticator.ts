@@ -175,7 +175,7 @@ export class Authenticator {
       body === undefined
         ? {}
         : {
-            method: "POST",
+            method: "POST" as const,
             body,
             headers: { "content-type": "application/x-www-form-urlencoded" },
           };

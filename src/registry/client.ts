@@ -33,6 +33,7 @@ import { Session } from "./session.ts";
 import { readTags, tagPageBytesMax } from "./tags.ts";
 import { Transport } from "./transport.ts";
 import { TrustStore } from "./trust.ts";
+import { Uploader } from "./upload.ts";
 
 export interface RegistryOptions {
   /** False: certificates are not checked and plain HTTP is allowed, with a notice. Default true. */
@@ -98,8 +99,14 @@ export interface BrowsableRegistry extends Registry {
   listTags(reference: Reference, options?: FetchOptions): AsyncGenerator<string, void, undefined>;
 }
 
+/** A registry that takes images, too. */
+export interface WritableRegistry extends BrowsableRegistry {
+  /** The repository that `reference` is in, to be pushed to. */
+  uploader(reference: Reference, signal: AbortSignal): Uploader;
+}
+
 /** A client for any number of registries; connections and tokens live as long as it does. */
-export function openRegistry(options: RegistryOptions = {}): BrowsableRegistry {
+export function openRegistry(options: RegistryOptions = {}): WritableRegistry {
   return new Client(options);
 }
 
@@ -112,7 +119,7 @@ export function logIn(
   return new Client(options).logIn(registry, signal);
 }
 
-class Client implements BrowsableRegistry {
+class Client implements WritableRegistry {
   readonly #notice: (line: string) => void;
   readonly #credentials: FindCredential;
   readonly #clock: Clock;
@@ -259,6 +266,13 @@ class Client implements BrowsableRegistry {
         bytesMax: tagPageBytesMax,
       }),
     );
+  }
+
+  uploader({ registry, repository }: Reference, signal: AbortSignal): Uploader {
+    const name = `${registry}/${repository}`;
+    // Mirrors are asked for images and given none.
+    const session = this.#open({ registry, insecure: false });
+    return new Uploader({ session, name, repository, clock: this.#clock, signal });
   }
 
   /** A small body as a whole; one that breaks off is asked for again. */

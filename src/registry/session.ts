@@ -5,13 +5,14 @@
  * tried (a loopback host, `--tls-verify=false`) `/v2/` is asked once which of them is spoken.
  */
 
+import { compact } from "../image/json.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { discard, readText, type StallLimit } from "./body.ts";
 import { parseChallenges } from "./challenge.ts";
 import { type Endpoint, isLoopback, type Scheme } from "./endpoint.ts";
 import { isTlsTrustFailure } from "./network.ts";
 import { answerError, errorBodyBytesMax, RegistryError } from "./registry-error.ts";
-import type { HttpAnswer, Transport } from "./transport.ts";
+import type { HttpAnswer, HttpMethod, Transport } from "./transport.ts";
 
 export interface SessionOptions {
   readonly endpoint: Endpoint;
@@ -28,8 +29,13 @@ export interface SessionRequest {
   /** Below the repository, as `manifests/latest`. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** What is done to the repository in all, so that one token does for it. Default: `pull`. */
-  readonly actions?: string;
+  /** Where the registry itself has said it should go: instead of `path`. */
+  readonly url?: URL;
+  /** GET if absent. */
+  readonly method?: HttpMethod;
+  readonly body?: Blob;
+  /** What is to be allowed on the repository; `pull` if absent. */
+  readonly actions?: "pull" | "pull,push";
   readonly isAddressedByDigest: boolean;
   /** Statuses besides 200 that are answers, not errors. */
   readonly accepts?: readonly number[];
@@ -90,14 +96,18 @@ export class Session {
   async #sendAuthorized(request: ScopedRequest): Promise<HttpAnswer> {
     const { authenticator, endpoint, transport } = this.#options;
     const { doing, headers = {}, isAddressedByDigest, repository, scheme, scope, signal } = request;
-    const { attempts } = request;
-    const url = new URL(`${scheme}://${endpoint.host}/v2/${request.path}`);
-    const send = (authorization: string | undefined): Promise<HttpAnswer> =>
-      transport.send({
-        ...{ doing, url, headers, authorization, isAddressedByDigest, signal },
-        ...(attempts === undefined ? {} : { attempts }),
-      });
+    const { method, body, attempts } = request;
+    const own = new URL(`${scheme}://${endpoint.host}/v2/${request.path}`);
+    const url = request.url ?? own;
+    const optional = compact({ method, body, attempts });
+    const send = (authorization: string | undefined): Promise<HttpAnswer> => {
+      const common = { doing, url, headers, isAddressedByDigest, signal, ...optional };
+      return transport.send({ ...common, authorization });
+    };
 
+    // An upload may lead to an object store, which has nothing to do with our token.
+    const isOurs = url.origin === own.origin;
+    if (!isOurs) return await send(undefined);
     const authorization = authenticator.cached(scope);
     const answer = await send(authorization);
     // A redirect's target that says 401 is no registry; its challenge is not for us to answer.

@@ -25,6 +25,10 @@ export const redirectsMax = 5;
 /** A wait longer than this is worth a line to the user. */
 const noticeableWaitMs = 3000;
 
+const bodyBytesPerSecondMin = 32 << 10;
+/** What setTimeout(3) of JavaScript can take. */
+const timeoutMsMax = 2 ** 31 - 1;
+
 export interface TransportOptions {
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
@@ -40,13 +44,16 @@ export interface TransportOptions {
   readonly notice: (line: string) => void;
 }
 
+/** What a registry client says. */
+export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
+
 export interface HttpRequest {
   /** The beginning of an error message, as `Cannot get manifest docker.io/library/x:1`. */
   readonly doing: string;
   readonly url: URL;
-  /** Default: GET. Sent again when it fails in passing, so it must bear that. */
-  readonly method?: string;
-  readonly body?: string;
+  /** GET if absent. Sent again when it fails in passing, so it must bear that. */
+  readonly method?: HttpMethod;
+  readonly body?: Blob | string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent to the origin of `url` only. */
   readonly authorization?: string | undefined;
@@ -74,7 +81,7 @@ export class Transport {
   }
 
   /**
-   * The answer, whatever its status; passing failures have been retried. Throws a
+   * The answer to a request, whatever its status; passing failures have been retried. Throws a
    * RegistryError when there is no answer, and the signal's reason when it aborts.
    */
   async send(request: HttpRequest): Promise<HttpAnswer> {
@@ -117,8 +124,9 @@ export class Transport {
     let isRedirected = false;
     for (let hop = 0; hop <= redirectsMax; hop++) {
       const response = await this.#fetch(request, url, authorization);
-      const isGet = (request.method ?? "GET") === "GET";
-      const location = isGet ? redirectLocation(response) : undefined;
+      // A text is a question that may hold a secret: it goes nowhere else.
+      const isText = typeof request.body === "string";
+      const location = isText ? undefined : redirectLocation(response, request.method);
       if (location === undefined) {
         const header = response.headers.get("retry-after");
         const retryAfterMs = parseRetryAfter(header, this.#options.clock.now());
@@ -157,17 +165,21 @@ export class Transport {
       // The environment has been read: fetch shall not do it again by rules of its own.
       proxy: proxy === false ? proxy : { url: proxy, respectNoProxy: false },
     };
+    const { method = "GET", body } = request;
+    // A body is given time to go out, at a rate below which nothing is worth waiting for.
+    const bodyBytes = body instanceof Blob ? body.size : 0;
+    const sendMs = (bodyBytes / bodyBytesPerSecondMin) * 1000;
     try {
       return await ky(url, {
         ...bunOptions,
-        method: request.method ?? "GET",
+        method,
+        ...(body === undefined ? {} : { body }),
         headers,
         redirect: "manual",
         retry: 0,
         throwHttpErrors: false,
-        timeout: options.headerTimeoutMs,
+        timeout: Math.min(options.headerTimeoutMs + sendMs, timeoutMsMax),
         fetch: options.fetch,
-        ...(request.body === undefined ? {} : { body: request.body }),
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
     } catch (error) {
@@ -180,8 +192,11 @@ export class Transport {
   }
 }
 
-function redirectLocation(response: Response): string | undefined {
-  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
+/** With 301, 302 and 303 a POST would become a GET (RFC 9110 section 15.4): no upload any more. */
+function redirectLocation(response: Response, method: HttpMethod = "GET"): string | undefined {
+  const isRead = method === "GET" || method === "HEAD";
+  const statuses = isRead ? [301, 302, 303, 307, 308] : [307, 308];
+  if (!statuses.includes(response.status)) return undefined;
   return response.headers.get("location") ?? undefined;
 }
 

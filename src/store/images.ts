@@ -146,7 +146,11 @@ export function writeImage(
   platform: Platform,
   record: ImageRecord,
 ): void {
-  const file = imageRecordPath(store, reference, platform);
+  writeRecord(store, imageRecordPath(store, reference, platform), record);
+}
+
+/** Writes the record `file`, atomically and durably. */
+export function writeRecord(store: StorePaths, file: StorePath, record: ImageRecord): void {
   try {
     // rmi removes directories that become empty; whoever loses that race makes them again.
     for (let attempt = 0; ; attempt++) {

@@ -6,6 +6,7 @@
 
 import { HbError } from "../errors.ts";
 import { digestHex } from "../image/digest.ts";
+import { formatPlatform, matchPlatform, type Platform } from "../image/platform.ts";
 import { parseReference, type Reference } from "../image/reference.ts";
 import { listImages, type StoredImage } from "./images.ts";
 import type { StorePaths } from "./layout.ts";
@@ -36,6 +37,31 @@ export function selectImages(store: StorePaths, text: string): Selection {
   if (ids.size <= 1) return { images, by: "id" };
   throw new HbError(`"${text}" is the beginning of ${ids.size} images' ids`, {
     hint: "give more digits, see 'hb images'",
+  });
+}
+
+/**
+ * The one image that `text` means: of several platforms, `platform`'s. Where that one `isRequired`,
+ * no other will do.
+ */
+export function selectImage(
+  store: StorePaths,
+  text: string,
+  platform: Platform,
+  isRequired: boolean,
+): StoredImage {
+  const { images } = selectImages(store, text);
+  const [first] = images;
+  if (first === undefined) {
+    throw new HbError(`No such image: ${text}`, { hint: "see 'hb images', or pull it first" });
+  }
+  const fitting = images.find(
+    ({ record }) => matchPlatform(platform, record.platform) !== undefined,
+  );
+  if (fitting !== undefined) return fitting;
+  if (!isRequired) return first;
+  throw new HbError(`No such image: ${text} for ${formatPlatform(platform)}`, {
+    hint: `pull it with 'hb pull --platform ${formatPlatform(platform)} ${text}'`,
   });
 }
 

@@ -27,6 +27,8 @@ export interface ImageOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** When it says it was built, RFC 3339. */
   readonly created?: string;
+  /** The config's `history`. */
+  readonly history?: readonly object[];
   readonly architecture?: string;
   readonly variant?: string;
   /** Docker's schema 2 media types instead of OCI's. */
@@ -89,6 +91,7 @@ export async function pushImage(
       ...(options.created === undefined ? {} : { created: options.created }),
       ...(options.variant === undefined ? {} : { variant: options.variant }),
       os: "linux",
+      ...(options.history === undefined ? {} : { history: options.history }),
       config: options.config ?? {},
       rootfs: { type: "layers", diff_ids: layers.map(({ diffID }) => diffID) },
     }),

@@ -20,6 +20,7 @@ const needs: Readonly<Record<string, string>> = {
   strace: "strace",
   setpriv: "util-linux",
   openssl: "openssl",
+  skopeo: "skopeo",
 };
 
 /** Programs that are missing after an attempt to install them. */

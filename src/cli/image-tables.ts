@@ -1,0 +1,49 @@
+/** The flags of the commands that make, name and move images: data, as ./tables.ts. */
+
+import type {
+  HistoryFlags,
+  ImportFlags,
+  LoadOptions,
+  PushFlags,
+  SaveFlags,
+} from "../options/images.ts";
+import { type FlagTable, many, one, toggle } from "./flags.ts";
+import { imageFlags } from "./tables.ts";
+
+/** `hb history`. */
+export const historyFlags: FlagTable<HistoryFlags> = {
+  format: { name: "format", kind: "one", otherwise: "table" },
+  human: { name: "human", short: "H", kind: "switch", otherwise: true },
+  noTrunc: toggle("no-trunc"),
+  platform: one("platform"),
+  quiet: toggle("quiet", "q"),
+};
+
+/** `hb save`. */
+export const saveFlags: FlagTable<SaveFlags> = {
+  output: one("output", "o"),
+  platform: one("platform"),
+};
+
+/** `hb load`. */
+export const loadFlags: FlagTable<LoadOptions> = {
+  input: one("input", "i"),
+  platform: one("platform"),
+  quiet: toggle("quiet", "q"),
+};
+
+const { locked: _, ...registryFlags } = imageFlags;
+
+/** `hb push`. */
+export const pushFlags: FlagTable<PushFlags> = {
+  ...registryFlags,
+  allTags: toggle("all-tags", "a"),
+};
+
+/** `hb import`. */
+export const importFlags: FlagTable<ImportFlags> = {
+  change: many("change", "c"),
+  message: one("message", "m"),
+  platform: one("platform"),
+  quiet: toggle("quiet", "q"),
+};

@@ -1,0 +1,70 @@
+/** `hb push`: images from the store into a registry. */
+
+import { credentialsFor } from "../credentials/given.ts";
+import { HbError } from "../errors.ts";
+import { currentIdentity, helperMapFlags } from "../host/identity.ts";
+import { interruptible } from "../host/interrupt.ts";
+import { hostPlatform, parsePlatform } from "../image/platform.ts";
+import { familiarName, parseReference, type Reference } from "../image/reference.ts";
+import type { PushOptions } from "../options/images.ts";
+import { printNotice, printResult } from "../output.ts";
+import { pushImage } from "../push.ts";
+import { openRegistry } from "../registry/client.ts";
+import type { ImageRecord } from "../store/images.ts";
+import { listImages } from "../store/images.ts";
+import { createStore, currentStore, type StorePaths } from "../store/layout.ts";
+import { filterImages, selectImage } from "../store/select.ts";
+
+interface Pair {
+  readonly record: ImageRecord;
+  readonly target: Reference;
+}
+
+/** Pushes one image, or every tag of a repository, and says under which digest. */
+export async function push(options: PushOptions): Promise<number> {
+  const { cacert, creds, quiet, tlsVerify } = options;
+  const store = currentStore();
+  createStore(store, process.geteuid?.() ?? 0);
+  const pairs = options.allTags ? allTags(store, options) : [oneImage(store, options)];
+  const mapFlags = helperMapFlags(currentIdentity());
+  const notice = printNotice;
+  await interruptible(async (signal) => {
+    const wish = { creds, registry: pairs[0]?.target.registry ?? "", notice, signal };
+    const credentials = await credentialsFor(wish);
+    const registry = openRegistry({ tlsVerify, cacert, notice, credentials });
+    for (const { record, target } of pairs) {
+      const job = { store, record, target, registry, quiet, mapFlags, signal };
+      const { digest, size } = await pushImage(job);
+      printResult(quiet ? digest : `${target.tag}: digest: ${digest} size: ${size}`);
+    }
+  });
+  return 0;
+}
+
+function oneImage(store: StorePaths, { image, destination, platform }: PushOptions): Pair {
+  const target = parseReference(destination ?? image);
+  if (target.digest !== undefined) {
+    throw new HbError(`Cannot push to ${familiarName(target)}: a digest is no choice`, {
+      hint: "write REGISTRY/REPOSITORY[:TAG]",
+    });
+  }
+  const host = hostPlatform(process.arch);
+  const wanted = platform === undefined ? host : parsePlatform(platform, host);
+  const { record } = selectImage(store, image, wanted, platform !== undefined);
+  return { record, target };
+}
+
+function allTags(store: StorePaths, { image, destination }: PushOptions): Pair[] {
+  const { tag, digest } = parseReference(image);
+  const isRepository = digest === undefined && tag === "latest" && !image.endsWith(":latest");
+  if (!isRepository || destination !== undefined) {
+    throw new HbError("Cannot push all tags: that takes a repository's name and nothing else", {
+      hint: "write hb push --all-tags REGISTRY/REPOSITORY",
+    });
+  }
+  const pairs = filterImages(listImages(store), image)
+    .map(({ record }) => ({ record, target: parseReference(record.reference) }))
+    .filter(({ target }) => target.digest === undefined);
+  if (pairs.length > 0) return pairs;
+  throw new HbError(`No such image: ${image}`, { hint: "see 'hb images'" });
+}

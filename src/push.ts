@@ -1,0 +1,234 @@
+/**
+ * An image from the store into a registry: layers, config, and the manifest last, so that a name
+ * there never leads to anything that is not there.
+ *
+ * The registry is first asked for every layer by the digest it had when it was pulled. Only what it
+ * lacks is written again: the same tar (layer/rebuild.ts), but compressed by us, and so another
+ * blob. Then the manifest is another one, too; the config, the image's id, never changes.
+ */
+
+import { closeSync } from "node:fs";
+import { createGzip, createZstdCompress } from "node:zlib";
+import { HbError } from "./errors.ts";
+import { type Layer, pairLayers, parseConfig } from "./image/config.ts";
+import type { Descriptor } from "./image/descriptor.ts";
+import { type Digest, digestHex, digestOf, parseDigest, shortDigest } from "./image/digest.ts";
+import { type Manifest, parseDocument } from "./image/manifest.ts";
+import { layerCompression } from "./image/media-type.ts";
+import { familiarName, parseReference, type Reference } from "./image/reference.ts";
+import { rebuildLayer } from "./layer/rebuild.ts";
+import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
+import { writeChunk } from "./output/sink.ts";
+import type { WritableRegistry } from "./registry/client.ts";
+import type { Uploader } from "./registry/upload.ts";
+import { readBlob } from "./store/blobs.ts";
+import { type ImageRecord, listImages } from "./store/images.ts";
+import { HeldLayers } from "./store/layers.ts";
+import { layerPath, type StorePaths } from "./store/layout.ts";
+import { openScratch } from "./store/scratch.ts";
+
+/** Few: each compresses, which takes a core, and then waits for the network. */
+const layersAtOnce = 3;
+
+export interface PushJob {
+  readonly store: StorePaths;
+  readonly record: ImageRecord;
+  readonly target: Reference;
+  readonly registry: WritableRegistry;
+  readonly quiet: boolean;
+  readonly mapFlags: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** Pushes the image and returns its manifest's descriptor there. */
+export async function pushImage(job: PushJob): Promise<Descriptor> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([job.signal, failed.signal]);
+  try {
+    return await new Push({ ...job, signal }, failed).run();
+  } catch (error) {
+    if (job.signal.aborted) throw job.signal.reason;
+    throw new HbError(`Cannot push ${familiarName(job.target)}`, { cause: error });
+  }
+}
+
+class Push {
+  readonly #job: PushJob;
+  readonly #failed: AbortController;
+  readonly #uploader: Uploader;
+  readonly #progress: PullProgress;
+
+  constructor(job: PushJob, failed: AbortController) {
+    this.#job = job;
+    this.#failed = failed;
+    this.#uploader = job.registry.uploader(job.target, job.signal);
+    this.#progress = job.quiet ? silentProgress : openProgress();
+  }
+
+  async run(): Promise<Descriptor> {
+    const { store, record, target } = this.#job;
+    const bytes = readBlob(store, record.manifest);
+    const manifest = parseDocument(bytes, "");
+    if (manifest.kind === "index") throw new HbError("its manifest is an index");
+    const config = readBlob(store, record.config);
+    const layers = pairLayers(manifest, parseConfig(config));
+    using held = new HeldLayers(store);
+    const there = await this.#pushLayers(layers, held);
+    if (!(await this.#uploader.has(manifest.config))) {
+      await this.#uploader.put(manifest.config, contentOf(config));
+    }
+    const document = replaceLayers(bytes, manifest, there);
+    const { mediaType } = manifest;
+    const descriptor = { mediaType, digest: digestOf(document), size: document.length };
+    await this.#uploader.putManifest(target.tag ?? descriptor.digest, descriptor, document);
+    return descriptor;
+  }
+
+  /** Brings all layers there, several at once; each under the digest it has there. */
+  async #pushLayers(
+    layers: readonly Layer[],
+    held: HeldLayers,
+  ): Promise<ReadonlyMap<Digest, Descriptor>> {
+    const there = new Map<Digest, Descriptor>();
+    const queue = [...new Map(layers.map((layer) => [layer.descriptor.digest, layer])).values()];
+    this.#progress.begin(
+      queue.map(({ descriptor: { digest, size } }) => ({ id: shortDigest(digest), total: size })),
+    );
+    const work = async (): Promise<void> => {
+      for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
+        this.#job.signal.throwIfAborted();
+        there.set(layer.descriptor.digest, await this.#pushLayer(layer, held));
+      }
+    };
+    const workers = Array.from({ length: layersAtOnce }, () =>
+      work().catch((error: unknown) => this.#failed.abort(error)),
+    );
+    await Promise.all(workers);
+    this.#progress.end();
+    this.#job.signal.throwIfAborted();
+    return there;
+  }
+
+  async #pushLayer(layer: Layer, held: HeldLayers): Promise<Descriptor> {
+    const id = shortDigest(layer.descriptor.digest);
+    try {
+      if (await this.#uploader.has(layer.descriptor)) {
+        this.#progress.update(id, "present");
+        return layer.descriptor;
+      }
+      for (const repository of this.#sources(layer.descriptor.digest)) {
+        if (!(await this.#uploader.mount(layer.descriptor, repository))) continue;
+        this.#progress.update(id, "mounted");
+        return layer.descriptor;
+      }
+      return await this.#write(layer, id, held);
+    } catch (error) {
+      if (this.#job.signal.aborted) throw this.#job.signal.reason;
+      this.#progress.update(id, "failed");
+      throw new HbError(`layer ${id}`, { cause: error });
+    }
+  }
+
+  /** Other repositories of the same registry that images here with that layer came from. */
+  #sources(digest: Digest): string[] {
+    const { store, target } = this.#job;
+    const repositories = listImages(store).flatMap(({ record }) => {
+      const { registry, repository } = parseReference(record.reference);
+      if (registry !== target.registry || repository === target.repository) return [];
+      const text = new TextDecoder().decode(readBlob(store, record.manifest));
+      return text.includes(digest) ? [repository] : [];
+    });
+    return [...new Set(repositories)];
+  }
+
+  /** Writes the layer's tar again, compressed as it was, and uploads it if need be. */
+  async #write({ descriptor, diffID }: Layer, id: string, held: HeldLayers): Promise<Descriptor> {
+    const { store, mapFlags, signal } = this.#job;
+    const name = digestHex(diffID);
+    if (!held.hold(name)) throw new HbError("it is missing", { hint: "pull the image again" });
+    this.#progress.update(id, "preparing");
+    const tar = rebuildLayer({ layer: layerPath(store, name), diffID, mapFlags, signal });
+    const fd = openScratch(store);
+    try {
+      const { digest, size } = await writeCompressed(fd, tar, descriptor.mediaType);
+      const made = { ...descriptor, digest, size };
+      if (await this.#uploader.has(made)) {
+        this.#progress.update(id, "present");
+        return made;
+      }
+      this.#progress.update(id, "pushing");
+      // By its descriptor: the file has no name any more.
+      const file = Bun.file(`/proc/self/fd/${fd}`);
+      await this.#uploader.put(made, { size, slice: (start, end) => file.slice(start, end) });
+      this.#progress.update(id, "pushed");
+      return made;
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+/** Compresses `tar` as `mediaType` says; always the same bytes from the same tar. */
+async function writeCompressed(
+  fd: number,
+  tar: AsyncIterable<Uint8Array>,
+  mediaType: string,
+): Promise<{ readonly digest: Digest; readonly size: number }> {
+  const hash = new Bun.CryptoHasher("sha256");
+  let size = 0;
+  for await (const chunk of compress(tar, mediaType)) {
+    hash.update(chunk);
+    size += chunk.length;
+    await writeChunk(fd, chunk);
+  }
+  return { digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
+}
+
+async function* compress(
+  tar: AsyncIterable<Uint8Array>,
+  mediaType: string,
+): AsyncGenerator<Uint8Array> {
+  const compression = layerCompression(mediaType);
+  if (compression === "none" || compression === undefined) return yield* tar;
+  const options = { chunkSize: 1 << 20 };
+  const engine = compression === "gzip" ? createGzip(options) : createZstdCompress(options);
+  const feed = async (): Promise<void> => {
+    for await (const chunk of tar) {
+      // Awaited, so that a chunk is used up before its memory is used again.
+      await new Promise<void>((resolve, reject) => {
+        engine.write(chunk, (error) => (error ? reject(error) : resolve()));
+      });
+    }
+    engine.end();
+  };
+  const feeding = feed().catch((error: unknown) => {
+    engine.destroy(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  });
+  feeding.catch(() => undefined); // awaited below; until then it arrives by way of the engine
+  yield* engine as AsyncIterable<Uint8Array>;
+  await feeding;
+}
+
+/** The manifest with the layers' digests as they are there; the very bytes if nothing changed. */
+function replaceLayers(
+  bytes: Uint8Array,
+  manifest: Manifest,
+  there: ReadonlyMap<Digest, Descriptor>,
+): Uint8Array {
+  const isSame = manifest.layers.every(({ digest }) => there.get(digest)?.digest === digest);
+  if (isSame) return bytes;
+  const document = JSON.parse(new TextDecoder().decode(bytes)) as {
+    layers: { digest: Digest; size: number }[];
+  };
+  for (const layer of document.layers) {
+    const { digest, size } = there.get(layer.digest) ?? layer;
+    Object.assign(layer, { digest, size });
+  }
+  return Buffer.from(JSON.stringify(document));
+}
+
+function contentOf(bytes: Uint8Array) {
+  const blob = new Blob([Uint8Array.from(bytes)]);
+  return { size: bytes.length, slice: (start: number, end: number) => blob.slice(start, end) };
+}
