@@ -1,7 +1,7 @@
 /** The store while several work on it, when hb is killed, and where it cannot be written. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { layer, pushImage } from "../setup/image.ts";
 import { busyboxLayer } from "../setup/images.ts";
 import { Box, hbBinary, isRoot, registry, rootTest } from "./harness.ts";
@@ -151,6 +151,18 @@ test("an image of 500 layers runs, and each of them shows", async () => {
   const script = "ls / | grep -c ^n[0-9]; cat /n0 /n498";
   expect(await box.output(`${registry}/at-once:500`, "sh", "-c", script)).toBe("499\n0498");
   expect((await box.hb(["check", "-q"])).status).toBe(0);
+});
+
+test("files whose writer was killed go with the next command, a minute later", async () => {
+  const orphan = box.path("store", "tmp", "1-orphan");
+  writeFileSync(orphan, "");
+  const aMinuteAgo = Date.now() / 1000 - 61;
+  // The kill tests above may have left some, too.
+  for (const name of entries("tmp")) {
+    utimesSync(box.path("store", "tmp", name), aMinuteAgo, aMinuteAgo);
+  }
+  expect((await box.hb(["pull", "-q", image])).status).toBe(0);
+  expect(entries("tmp")).toEqual([]);
 });
 
 box.leavesNothingBehind();
