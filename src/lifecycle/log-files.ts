@@ -93,11 +93,12 @@ export class LogCursor implements Disposable {
 
 /** All files, the oldest first. */
 function openAll(directory: StorePath): readonly LogFile[] {
+  const newest = () => statSync(within(directory, "log"), { throwIfNoEntry: false })?.ino;
   for (let tries = 1; ; tries++) {
+    const before = newest();
     const files = logNames(directory).flatMap((name) => openFile(within(directory, name)) ?? []);
-    const newest = statSync(within(directory, "log"), { throwIfNoEntry: false })?.ino;
-    const inodes = new Set(files.map(({ inode }) => inode));
-    const isWhole = inodes.size === files.length && newest === files.at(-1)?.inode;
+    // A rotation meanwhile has moved every name by one: a file is there twice, or missing.
+    const isWhole = before === newest() && before === files.at(-1)?.inode;
     if (isWhole || tries === TRIES_MAX) return files;
     for (const { fd } of files) closeSync(fd);
   }
