@@ -105,20 +105,19 @@ async function pull(
   places: Places,
   registry?: Registry,
 ): Promise<ImageRecord> {
-  const [{ pullImage }, { interruptible }, { credentialsFor }, { printNotice }] = await Promise.all(
-    [
+  const [{ pullImage }, { interruptible }, { credentialsFor, givenFor }, { printNotice }] =
+    await Promise.all([
       import("./pull.ts"),
       import("./host/interrupt.ts"),
       import("./credentials/given.ts"),
       import("./output.ts"),
-    ],
-  );
+    ]);
   const { store, identity } = places;
   const { cacert, creds, quiet, tlsVerify } = flags;
   const settings = { store, identity, platform, quiet, tlsVerify, cacert };
   const source = registry === undefined ? {} : { registry };
   const pulled = await interruptible(async (signal) => {
-    const wish = { creds, registry: reference.registry, notice: printNotice, signal };
+    const wish = { given: givenFor(creds, [reference.registry]), notice: printNotice, signal };
     const credentials = await credentialsFor(wish);
     return await pullImage(reference, { ...settings, ...source, credentials, signal });
   });

@@ -7,7 +7,7 @@
  */
 
 import { writeSync } from "node:fs";
-import { printable } from "./errors.ts";
+import { HbError, printable } from "./errors.ts";
 import { waitWritable } from "./host/libc.ts";
 
 const STDOUT = 1;
@@ -105,8 +105,11 @@ function writeBytes(fd: number, bytes: Uint8Array): void {
     try {
       done += writeSync(fd, bytes, done);
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // A reader that went away is for main.ts to know; a full disk is no defect of ours.
+      if (code === "EPIPE") throw error;
+      if (code !== "EAGAIN") throw new HbError("Cannot write the output", { cause: error });
       // Somebody else made this descriptor non-blocking (it is shared with them).
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
       waitWritable(fd);
     }
   }

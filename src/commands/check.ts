@@ -69,8 +69,7 @@ async function repairAll(
   for (const image of damaged) {
     try {
       const repaired = await interruptible(async (signal) => {
-        const who = { creds: undefined, registry: "", notice: printNotice, signal };
-        const credentials = await credentialsFor(who);
+        const credentials = await credentialsFor({ notice: printNotice, signal });
         return await repairImage(image, { ...settings, credentials, signal });
       });
       if (!quiet) printResult(describeRepair(repaired, image));

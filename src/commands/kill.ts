@@ -4,9 +4,10 @@ import { parseSignal, signalNumber } from "../container/signals.ts";
 import { HbError } from "../errors.ts";
 import { ask } from "../lifecycle/control.ts";
 import { onEach } from "../lifecycle/each.ts";
+import { doesNotAnswer } from "../lifecycle/end.ts";
 import { type Known, nameOf } from "../lifecycle/select.ts";
 import { settled } from "../lifecycle/settle.ts";
-import { readState } from "../lifecycle/state.ts";
+import { isOngoing, readState } from "../lifecycle/state.ts";
 import type { KillOptions } from "../options/containers.ts";
 import { currentStore } from "../store/layout.ts";
 
@@ -17,11 +18,12 @@ const KILL = ["stop", String(SIGKILL), "-1"] as const;
 export async function kill({ containers, signal }: KillOptions): Promise<number> {
   const number = signalNumber(parseSignal(signal, "--signal"));
   return onEach(currentStore(), containers, { together: true }, async (known) => {
-    const { status } = readState(await settled(known));
-    if (["created", "exited"].includes(status)) throw notRunning(known);
+    if (!isOngoing(readState(await settled(known)))) throw notRunning(known);
     // As docker's: what is killed has ended when the command has.
     const answer = await ask(known, number === SIGKILL ? KILL : ["signal", String(number)]);
-    if (answer.kind === "gone") throw notRunning(known);
+    if (answer.kind === "gone") {
+      throw isOngoing(readState(known)) ? doesNotAnswer(known, "kill") : notRunning(known);
+    }
     return "its name";
   });
 }

@@ -31,7 +31,7 @@ export async function lock({ images, file, tlsVerify, quiet }: LockOptions): Pro
   const references = texts.map(parseReference);
   const locked = await interruptible(async (signal) => {
     const notice = printNotice;
-    const credentials = await credentialsFor({ creds: undefined, registry: "", notice, signal });
+    const credentials = await credentialsFor({ notice, signal });
     const registry = openRegistry({ tlsVerify, notice, credentials });
     return await Promise.all(
       references.map(async (reference) => {

@@ -17,8 +17,7 @@ export async function manifest(options: ManifestOptions): Promise<number> {
   const reference = parseReference(image);
   const notice = printNotice;
   const value = await interruptible(async (signal) => {
-    const wish = { creds: undefined, registry: reference.registry, notice, signal };
-    const credentials = await credentialsFor(wish);
+    const credentials = await credentialsFor({ notice, signal });
     const registry = openRegistry({ tlsVerify, cacert, notice, credentials });
     const root = await registry.resolve(reference, { signal });
     // What is no image is an error here, too, and not just some JSON.

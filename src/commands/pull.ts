@@ -1,7 +1,7 @@
 /** `hb pull`: images from their registries into the store. */
 
 import { parseDuration } from "../container/duration.ts";
-import { credentialsFor } from "../credentials/given.ts";
+import { credentialsFor, givenFor } from "../credentials/given.ts";
 import { formatError, HbError } from "../errors.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
@@ -41,9 +41,9 @@ async function pullAll(options: PullOptions, signal: AbortSignal): Promise<numbe
   const platform = options.platform === undefined ? host : parsePlatform(options.platform, host);
   const asked = allTags ? images.map(parseRepository) : images.map(parseReference);
   const notice = printNotice;
-  // Who is named on the command line is so for the registry of the first image.
-  const wish = { creds, registry: asked[0]?.registry ?? "", notice, signal };
-  const credentials = await credentialsFor(wish);
+  const registries = asked.map((reference) => reference.registry);
+  const given = givenFor(creds, registries);
+  const credentials = await credentialsFor({ given, notice, signal });
   const registry = openRegistry({ tlsVerify, cacert, notice, credentials });
   const named = allTags ? await everyTag(asked, registry, signal) : asked;
   const references =

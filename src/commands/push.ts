@@ -1,6 +1,6 @@
 /** `hb push`: images from the store into a registry. */
 
-import { credentialsFor } from "../credentials/given.ts";
+import { credentialsFor, givenFor } from "../credentials/given.ts";
 import { HbError } from "../errors.ts";
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
@@ -29,8 +29,9 @@ export async function push(options: PushOptions): Promise<number> {
   const mapFlags = helperMapFlags(currentIdentity());
   const notice = printNotice;
   await interruptible(async (signal) => {
-    const wish = { creds, registry: pairs[0]?.target.registry ?? "", notice, signal };
-    const credentials = await credentialsFor(wish);
+    const registries = pairs.map(({ target }) => target.registry);
+    const given = givenFor(creds, registries);
+    const credentials = await credentialsFor({ given, notice, signal });
     const registry = openRegistry({ tlsVerify, cacert, notice, credentials });
     for (const { record, target } of pairs) {
       const job = { store, record, target, registry, quiet, mapFlags, signal };

@@ -1,9 +1,9 @@
 /** `hb stats`: what containers use, in docker's columns; a table that is drawn anew each second. */
 
 import { HbError } from "../errors.ts";
-import { findContainer, type Known, listKnown } from "../lifecycle/select.ts";
+import { findContainer, type Known, listKnown, nameOf } from "../lifecycle/select.ts";
 import { requireRunning } from "../lifecycle/state.ts";
-import { type Described, describe, isAlive, nameOf } from "../lifecycle/summary.ts";
+import { type Described, describe, isAlive } from "../lifecycle/summary.ts";
 import { cpuPercent, readUsage, type Transfer, type Usage } from "../lifecycle/usage.ts";
 import type { StatsOptions } from "../options/containers.ts";
 import { type Column, formatListing } from "../output/listing.ts";

@@ -12,8 +12,7 @@ export async function tags({ repository, tlsVerify, cacert }: TagsOptions): Prom
   const reference = parseRepository(repository);
   const notice = printNotice;
   await interruptible(async (signal) => {
-    const wish = { creds: undefined, registry: reference.registry, notice, signal };
-    const credentials = await credentialsFor(wish);
+    const credentials = await credentialsFor({ notice, signal });
     const registry = openRegistry({ tlsVerify, cacert, notice, credentials });
     for await (const tag of registry.listTags(reference, { signal })) printResult(tag);
   });

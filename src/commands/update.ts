@@ -1,16 +1,16 @@
 /** `hb update`: other limits and another restart policy for containers. */
 
 import { parseRestart } from "../container/life.ts";
-import { HbError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { hostFacts } from "../host/facts.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { amendContainer } from "../lifecycle/amend.ts";
 import { ask } from "../lifecycle/control.ts";
 import { onEach } from "../lifecycle/each.ts";
+import { doesNotAnswer } from "../lifecycle/end.ts";
 import { recordEvent } from "../lifecycle/events.ts";
 import { imageOf } from "../lifecycle/record.ts";
-import { nameOf } from "../lifecycle/select.ts";
-import { readState } from "../lifecycle/state.ts";
+import { isOngoing, readState } from "../lifecycle/state.ts";
 import type { UpdateOptions } from "../options/containers.ts";
 import { currentStore } from "../store/layout.ts";
 
@@ -27,11 +27,10 @@ export async function update({ containers, ...asked }: UpdateOptions): Promise<n
   const store = currentStore();
   return await onEach(store, containers, { together: false }, async (known) => {
     amendContainer(known, asked, facts);
-    const isAlive = !["created", "exited"].includes(readState(known).status);
-    if (asked.restart !== undefined && isAlive) {
+    if (asked.restart !== undefined && isOngoing(readState(known))) {
       const answer = await ask(known, ["restart-policy", policy, String(maximumRetryCount)]);
-      if (answer.kind === "gone" && readState(known).status === "running") {
-        throw new HbError(`Cannot update ${nameOf(known)}: its supervisor does not answer`);
+      if (answer.kind === "gone" && isOngoing(readState(known))) {
+        throw doesNotAnswer(known, "update");
       }
     }
     recordEvent(store, { action: "update", known, image: imageOf(known) });

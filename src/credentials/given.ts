@@ -7,18 +7,37 @@ import { credentialFinder, parseCreds } from "./find.ts";
 import { currentSurroundings } from "./places.ts";
 
 export interface GivenOptions {
-  /** `USER[:PASSWORD]`, for `registry` and no other. */
-  readonly creds: string | undefined;
-  readonly registry: string;
+  /** `--creds`. */
+  readonly given?: Given | undefined;
   readonly notice: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
+/** `USER[:PASSWORD]`, for `registry` and no other. */
+export interface Given {
+  readonly creds: string;
+  readonly registry: string;
+}
+
+/** `--creds` of a command about `registries`, which must be one then. */
+export function givenFor(
+  creds: string | undefined,
+  registries: readonly string[],
+): Given | undefined {
+  const [registry = "", ...others] = new Set(registries);
+  if (creds === undefined) return undefined;
+  if (others.length === 0) return { creds, registry };
+  throw new HbError(`Cannot use --creds: the images are in ${others.length + 1} registries`, {
+    hint: "name images of one registry, or use 'hb login' for each",
+  });
+}
+
 /** Who asks the registries of one command. */
 export async function credentialsFor(options: GivenOptions): Promise<FindCredential> {
-  const { creds, notice, registry, signal } = options;
+  const { given, notice, signal } = options;
   const common = { ...currentSurroundings(), notice };
-  if (creds === undefined) return credentialFinder(common);
+  if (given === undefined) return credentialFinder(common);
+  const { creds, registry } = given;
   const credential = parseCreds(await withPassword(creds, registry, signal));
   return credentialFinder({ ...common, given: { registry, credential } });
 }

@@ -16,7 +16,7 @@ import { tryOwnContainer } from "./own.ts";
 import { imageOf, readPlan } from "./record.ts";
 import { type Known, listKnown, NoSuchContainer, nameOf } from "./select.ts";
 import { settled } from "./settle.ts";
-import { readState, supervisorOf } from "./state.ts";
+import { isOngoing, readState, supervisorOf } from "./state.ts";
 import { Changes } from "./watch.ts";
 
 const SIGKILL = 9;
@@ -27,19 +27,20 @@ export async function stopContainer(known: Known, flags: StopFlags): Promise<voi
   const seconds = parseSeconds(flags.time, "--time");
   await settled(known);
   // Whoever holds the lock is asked, whatever has become of what it wrote down.
-  if (!isAlive(known) && !isHeld(known.directory)) return;
+  if (!isOngoing(readState(known)) && !isHeld(known.directory)) return;
   const { stopSignal, stopTimeoutMs } = readPlan(known).hb.life;
   const number = signal === undefined ? stopSignal : signalNumber(signal);
   const timeoutMs = seconds === undefined ? stopTimeoutMs : Math.max(seconds * 1000, -1);
   const answer = await ask(known, ["stop", String(number), String(timeoutMs)]);
-  if (answer.kind !== "gone" || !isAlive(known)) return;
-  throw new HbError(`Cannot stop ${nameOf(known)}: its supervisor does not answer`, {
-    hint: `end it with 'hb rm -f ${nameOf(known)}'`,
-  });
+  if (answer.kind !== "gone" || !isOngoing(readState(known))) return;
+  throw doesNotAnswer(known, "stop");
 }
 
-function isAlive(known: Known): boolean {
-  return ["running", "paused", "restarting"].includes(readState(known).status);
+/** A supervisor that lives and cannot be reached: its socket has gone. */
+export function doesNotAnswer(known: Known, action: string): HbError {
+  return new HbError(`Cannot ${action} ${nameOf(known)}: its supervisor does not answer`, {
+    hint: `end it with 'hb rm -f ${nameOf(known)}'`,
+  });
 }
 
 /** How a container is removed. */

@@ -3,7 +3,8 @@
 import { HbError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { bindSources } from "./ps-row.ts";
-import { type Described, labelsOf, nameOf, networkName, publishedPorts } from "./summary.ts";
+import { nameOf } from "./select.ts";
+import { type Described, labelsOf, networkName, publishedPorts } from "./summary.ts";
 
 type Test = (described: Described, value: string, all: readonly Described[]) => boolean;
 

@@ -3,15 +3,9 @@
 import { existsSync } from "node:fs";
 import type { Bridge, Health, Mount, Plan } from "../container/plan.ts";
 import { within } from "../store/layout.ts";
+import { nameOf } from "./select.ts";
 import type { ContainerState } from "./state.ts";
-import {
-  type Described,
-  isAlive,
-  labelsOf,
-  nameOf,
-  networkName,
-  publishedPorts,
-} from "./summary.ts";
+import { type Described, isAlive, labelsOf, networkName, publishedPorts } from "./summary.ts";
 
 /** Go's zero time: docker's word for never. */
 const NEVER = "0001-01-01T00:00:00Z";

@@ -5,7 +5,7 @@ import { ask } from "./control.ts";
 import { LogCursor } from "./log-files.ts";
 import { LogPrinter, type LogView, type Stream } from "./log-record.ts";
 import type { Known } from "./select.ts";
-import { readState } from "./state.ts";
+import { isOngoing, readState } from "./state.ts";
 
 /** What is to be read. */
 export interface LogQuery extends LogView {
@@ -24,7 +24,8 @@ export async function readLog(
   const printer = new LogPrinter(query, write);
   const take = (block: Buffer) => printer.take(block);
   // Before the first look, so that nothing comes between the two.
-  using news = query.follow && isAlive(known) ? new LogNews(known, query.until) : undefined;
+  using news =
+    query.follow && isOngoing(readState(known)) ? new LogNews(known, query.until) : undefined;
   using cursor = new LogCursor(known.directory, query.tail);
   for (;;) {
     const isLast = news === undefined || news.isOver;
@@ -32,10 +33,6 @@ export async function readLog(
     if (isLast || printer.isOver) return;
     await news.next();
   }
-}
-
-function isAlive(known: Known): boolean {
-  return ["running", "paused", "restarting"].includes(readState(known).status);
 }
 
 /** What a follower waits for: changes in the directory, and the end. */
@@ -85,7 +82,7 @@ class LogNews implements Disposable {
 
   /** Until the supervisor tells of the last end, or can tell no more. */
   async #heard(): Promise<void> {
-    while (!this.#leaving.signal.aborted && isAlive(this.#known)) {
+    while (!this.#leaving.signal.aborted && isOngoing(readState(this.#known))) {
       const { kind } = await ask(this.#known, ["wait"], this.#leaving.signal);
       // Killed: the kernel is about to let go of its lock, of which nothing tells.
       if (kind === "gone") await Bun.sleep(LOOK_AGAIN_MS);

@@ -3,12 +3,12 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { formatTime, humanAge, humanSize } from "../output.ts";
 import { within } from "../store/layout.ts";
+import { nameOf } from "./select.ts";
 import {
   type Described,
   hostEndpoints,
   isAlive,
   labelsOf,
-  nameOf,
   networkName,
   publishedPorts,
   statusText,

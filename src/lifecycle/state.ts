@@ -109,6 +109,11 @@ export function readState(known: Known): ContainerState {
   return { ...common, ...end, status: "exited", restartCount };
 }
 
+/** Whether it has a supervisor that goes on with it: also between two runs. */
+export function isOngoing({ status }: Pick<ContainerState, "status">): boolean {
+  return status !== "created" && status !== "exited";
+}
+
 /** The container's processes, or why there are none: `Cannot DOING: container X is not running`. */
 export function requireRunning(known: Known, doing: string): RunningContainer {
   const state = readState(known);

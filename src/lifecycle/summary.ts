@@ -36,11 +36,6 @@ export function describeAll(store: StorePaths): Described[] {
   return all.sort((a, b) => (created(a) < created(b) ? 1 : -1));
 }
 
-/** The name, or for a container without one the beginning of its id. */
-export function nameOf({ id, name }: Known): string {
-  return name ?? id.slice(0, 12);
-}
-
 /** Whether it has a first process right now. */
 export function isAlive({ status }: ContainerState): boolean {
   return status === "running" || status === "paused";

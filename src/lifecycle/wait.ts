@@ -6,7 +6,7 @@ import { nearest } from "../nearest.ts";
 import { ask } from "./control.ts";
 import { readPlan } from "./record.ts";
 import { type Known, NoSuchContainer, nameOf } from "./select.ts";
-import { type ContainerState, readState } from "./state.ts";
+import { type ContainerState, isOngoing, readState } from "./state.ts";
 import { Changes } from "./watch.ts";
 
 /** What can be waited for: docker's words, and podman's. */
@@ -96,10 +96,9 @@ class News implements Disposable {
   }
 
   /** Waits for the next. */
-  async next({ status }: ContainerState): Promise<void> {
-    const isAlive = status !== "created" && status !== "exited";
+  async next(state: ContainerState): Promise<void> {
     // A killed supervisor renames nothing, but its socket closes.
-    if (isAlive) this.#asking ??= this.#ask();
+    if (isOngoing(state)) this.#asking ??= this.#ask();
     await Promise.race([this.#changes.next(), ...(this.#asking ? [this.#asking] : [])]);
   }
 

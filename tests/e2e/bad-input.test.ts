@@ -32,6 +32,12 @@ describe("the command line", () => {
     expect(await box.failure(125, args)).toContain(part);
   });
 
+  test("output on a full disk is one line, and no defect", async () => {
+    const result = await box.command(["sh", "-c", `"$0" images > /dev/full`, hbBinary]);
+    expect(result).toMatchObject({ status: 1, stdout: "" });
+    expect(result.stderr).toMatch(/^hb: Cannot write the output: .*no space left.*\n$/);
+  });
+
   test("no arguments at all give help", async () => {
     const run = await box.hb([]);
     expect(run.stdout).toContain("hb run");

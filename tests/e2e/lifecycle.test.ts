@@ -40,6 +40,15 @@ function supervisorOf(id: string): number {
   return JSON.parse(readFileSync(file, "utf8")).hb.supervisor;
 }
 
+test("stop and kill say so when a supervisor cannot be reached, and rm -f ends it", async () => {
+  const id = await detached("mute", "sleep", "1000");
+  rmSync(box.path("store", "containers", id, "ctl"));
+  for (const action of ["stop", "kill"]) {
+    expect(await box.failure(1, [action, "mute"])).toContain("its supervisor does not answer");
+  }
+  expect(await hb("rm", "-f", "mute")).toBe("mute");
+});
+
 describe("hb run -d", () => {
   test("prints the id once the command runs, and leaves it running", async () => {
     const id = await detached("web", "sh", "-c", "echo started > /started; sleep 1000");
@@ -100,8 +109,8 @@ describe("hb create and hb start", () => {
     mkdirSync(box.path("work"));
     writeFileSync(box.path("work", "env"), "WORD=old\n");
     const script =
-      'echo "$WORD $CALLER" > /work/said; echo run >> /runs; wc -l < /runs >> /work/said';
-    const flags = ["-v", "./:/work", "--env-file", "env", "-e", "CALLER"];
+      'echo "$WORD $CALLER" > /told/said; echo run >> /runs; wc -l < /runs >> /told/said';
+    const flags = ["-v", "./:/told", "--env-file", "env", "-e", "CALLER"];
     const create = ["create", "--name", "job", ...lone, ...flags, busybox, "sh", "-c", script];
     const made = await box.hb(create, { cwd: box.path("work"), env: { CALLER: "caller" } });
     expect(made).toMatchObject({ status: 0, stderr: "" });
