@@ -38,6 +38,7 @@ const { locked: _, ...registryFlags } = imageFlags;
 export const pushFlags: FlagTable<PushFlags> = {
   ...registryFlags,
   allTags: toggle("all-tags", "a"),
+  digestfile: one("digestfile"),
 };
 
 /** `hb import`. */

@@ -15,6 +15,8 @@ export interface TokenServerOptions {
   /** `NAME:PASSWORD` */
   readonly user: string;
   readonly refreshToken: string;
+  /** How long a token is good, at most a second less, whatever is said of it. */
+  readonly lifeSeconds?: number;
 }
 
 export interface TokenServer {
@@ -26,7 +28,9 @@ export interface TokenServer {
 }
 
 const issuer = "hb-tests";
-const lifeSeconds = 300;
+const announcedSeconds = 300;
+/** docker-registry takes a token for so long after its end. */
+const leewaySeconds = 60;
 
 /** Starts it on a free port of 127.0.0.1. */
 export async function startTokenServer(options: TokenServerOptions): Promise<TokenServer> {
@@ -36,7 +40,8 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
   const log: string[] = [];
   const issue = (access: readonly object[]): string => {
     const now = Math.floor(Date.now() / 1000);
-    const times = { iat: now, nbf: now - 10, exp: now + lifeSeconds };
+    const life = options.lifeSeconds ?? announcedSeconds;
+    const times = { iat: now, nbf: now - 10, exp: now + life - leewaySeconds };
     const claims = {
       iss: issuer,
       aud: issuer,
@@ -89,7 +94,7 @@ async function answer(
   };
   if (shown && !isKnown) return reply(401, { details: "incorrect user name or password" });
   const token = desk.issue(scopes.map((scope) => grant(scope, isKnown)));
-  reply(200, isPost ? { access_token: token } : { token, expires_in: lifeSeconds });
+  reply(200, isPost ? { access_token: token } : { token, expires_in: announcedSeconds });
 }
 
 /** What is allowed of `repository:NAME:ACTIONS`. */
