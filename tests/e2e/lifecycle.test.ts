@@ -73,7 +73,7 @@ describe("hb run -d", () => {
     await hb("run", "-d", "--rm", "--name", "brief", ...lone, busybox, "sleep", "1000");
     const removed = box.hb(["wait", "--condition", "removed", "brief"]);
     await hb("kill", "brief");
-    expect(await removed).toMatchObject({ status: 0 });
+    expect(await removed).toMatchObject({ status: 0, stdout: "137\n" });
     expect(readdirSync(box.path("store", "containers"))).toEqual([]);
     expect(readdirSync(box.path("store", "names"))).toEqual([]);
   });
