@@ -151,7 +151,7 @@ class Push {
     return false;
   }
 
-  /** Repositories that should have the blob: it was pushed there, or images here came from there. */
+  /** Repositories that should have the blob: pushed there, or of images that came from there. */
   #sources(digest: Digest, pushed: readonly string[]): readonly string[] {
     const { registry, repository: own } = this.#job.target;
     this.#neighbours ??= neighboursOf(this.#job);

@@ -262,7 +262,7 @@ describe("put()", () => {
     },
   );
 
-  test("stays with HTTPS where the registry, behind a proxy, believes that it is HTTP", async () => {
+  test("stays with HTTPS where a registry behind a proxy believes in HTTP", async () => {
     const { got, uploader } = await start({ isTls: true, location: "http://HOST/v2/x/1" });
     await uploader.put(descriptor, content);
     expect(got.bytes.equals(bytes)).toBe(true);

@@ -20,8 +20,6 @@ const password = "pass:word with spaces";
 const user = `hb:${password}`;
 const authority = new Authority(join(folder, "ca"));
 const names = ["IP:127.0.0.1", "DNS:registry.test"];
-/** Of a token, whatever it is said to be. */
-const lifeSeconds = 2;
 const source = `${registry}/push-login:1`;
 const config = { Env: ["PATH=/bin"], Cmd: ["cat", "/hello"] };
 const trust = ["--cacert", authority.cert];
@@ -34,7 +32,7 @@ beforeAll(async () => {
   const tls = authority.issue("server", names);
   const path = join(folder, "htpasswd");
   writeFileSync(path, `hb:${Bun.password.hashSync(password, { algorithm: "bcrypt", cost: 4 })}\n`);
-  tokenServer = await startTokenServer({ folder, user, refreshToken: "-", lifeSeconds });
+  tokenServer = await startTokenServer({ folder, user, refreshToken: "-", lifeSeconds: 2 });
   const auth = { htpasswd: { realm: "test", path } };
   basic = await startRegistry(join(folder, "basic"), { auth, tls });
   tokens = await startRegistry(join(folder, "tokens"), { auth: tokenServer.auth, tls });
@@ -112,7 +110,7 @@ describe("tokens", () => {
     const child = Bun.spawn(argv, { env: box.env(env), stdout: "pipe", stderr: "pipe" });
     await firstMatch(child.stderr, /: (Pushed)/);
     child.kill("SIGSTOP");
-    await Bun.sleep(lifeSeconds * 1000 + 100);
+    await tokenServer.ended();
     child.kill("SIGCONT");
     expect(await child.exited).toBe(0);
     const asked = "GET user repository:private/slowly:pull,push";

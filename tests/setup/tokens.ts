@@ -24,6 +24,8 @@ export interface TokenServer {
   readonly auth: object;
   /** One line for each question: method, user, scopes. */
   readonly log: readonly string[];
+  /** Resolves when all tokens that were issued so far have ended. */
+  ended(): Promise<void>;
   stop(): void;
 }
 
@@ -38,9 +40,9 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
   const rootcertbundle = join(options.folder, "tokens.crt");
   writeFileSync(rootcertbundle, cert);
   const log: string[] = [];
+  const life = options.lifeSeconds ?? announcedSeconds;
   const issue = (access: readonly object[]): string => {
     const now = Math.floor(Date.now() / 1000);
-    const life = options.lifeSeconds ?? announcedSeconds;
     const times = { iat: now, nbf: now - 10, exp: now + life - leewaySeconds };
     const claims = {
       iss: issuer,
@@ -61,11 +63,12 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const realm = `http://127.0.0.1:${port}/token`;
+  const ended = () => Bun.sleep(life * 1000 + 100);
   const stop = () => {
     server.closeAllConnections();
     server.close();
   };
-  return { auth: { token: { realm, service: issuer, issuer, rootcertbundle } }, log, stop };
+  return { auth: { token: { realm, service: issuer, issuer, rootcertbundle } }, log, ended, stop };
 }
 
 interface Desk extends TokenServerOptions {
