@@ -8,7 +8,6 @@
  */
 
 import { closeSync } from "node:fs";
-import { createGzip, createZstdCompress } from "node:zlib";
 import { HbError } from "./errors.ts";
 import { type Layer, pairLayers, parseConfig } from "./image/config.ts";
 import type { Descriptor } from "./image/descriptor.ts";
@@ -16,6 +15,7 @@ import { type Digest, digestHex, digestOf, parseDigest, shortDigest } from "./im
 import { type Manifest, parseDocument } from "./image/manifest.ts";
 import { layerCompression } from "./image/media-type.ts";
 import { familiarName, parseReference, type Reference } from "./image/reference.ts";
+import { compress } from "./layer/compress.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
 import { writeChunk } from "./output/sink.ts";
@@ -176,38 +176,13 @@ async function writeCompressed(
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
   const hash = new Bun.CryptoHasher("sha256");
   let size = 0;
-  for await (const chunk of compress(tar, mediaType)) {
+  const compression = layerCompression(mediaType) ?? "none";
+  for await (const chunk of compress(tar, compression)) {
     hash.update(chunk);
     size += chunk.length;
     await writeChunk(fd, chunk);
   }
   return { digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
-}
-
-async function* compress(
-  tar: AsyncIterable<Uint8Array>,
-  mediaType: string,
-): AsyncGenerator<Uint8Array> {
-  const compression = layerCompression(mediaType);
-  if (compression === "none" || compression === undefined) return yield* tar;
-  const options = { chunkSize: 1 << 20 };
-  const engine = compression === "gzip" ? createGzip(options) : createZstdCompress(options);
-  const feed = async (): Promise<void> => {
-    for await (const chunk of tar) {
-      // Awaited, so that a chunk is used up before its memory is used again.
-      await new Promise<void>((resolve, reject) => {
-        engine.write(chunk, (error) => (error ? reject(error) : resolve()));
-      });
-    }
-    engine.end();
-  };
-  const feeding = feed().catch((error: unknown) => {
-    engine.destroy(error instanceof Error ? error : new Error(String(error)));
-    throw error;
-  });
-  feeding.catch(() => undefined); // awaited below; until then it arrives by way of the engine
-  yield* engine as AsyncIterable<Uint8Array>;
-  await feeding;
 }
 
 /** The manifest with the layers' digests as they are there; the very bytes if nothing changed. */
