@@ -221,7 +221,8 @@ async function writeCompressed(
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
   const hash = new Bun.CryptoHasher("sha256");
   let size = 0;
-  for await (const chunk of compress(tar, mediaType)) {
+  const compression = layerCompression(mediaType) ?? "none";
+  for await (const chunk of compress(tar, compression)) {
     hash.update(chunk);
     size += chunk.length;
     await writeChunk(fd, chunk);

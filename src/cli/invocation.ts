@@ -33,7 +33,7 @@ import type {
 } from "../options/images.ts";
 import type { LoginOptions, LogoutOptions } from "../options/login.ts";
 import type { ManifestOptions, TagsOptions } from "../options/registries.ts";
-import type { CheckOptions, LockOptions, SystemOptions } from "../options/store.ts";
+import type { CheckOptions, LockOptions, StoreOptions, SystemOptions } from "../options/store.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -91,6 +91,7 @@ export interface Commands {
   readonly clean: PruneOptions;
   readonly lock: LockOptions;
   readonly check: CheckOptions;
+  readonly store: StoreOptions;
   readonly system: SystemOptions;
   readonly doctor: ReportOptions;
   readonly version: ReportOptions;
@@ -152,6 +153,7 @@ export const commandNames = [
   "clean",
   "lock",
   "check",
+  "store",
   "system",
   "doctor",
   "version",

@@ -1,19 +1,20 @@
-/** A layer's tar, compressed as its media type says: always the same bytes from the same tar. */
+/** A tar stream compressed, always to the same bytes from the same tar. */
 
 import { createGzip, createZstdCompress } from "node:zlib";
-import { layerCompression } from "../image/media-type.ts";
+import type { Compression } from "../image/media-type.ts";
 
+const CHUNK_BYTES = 1 << 20;
 /** Bun's gzip makes other bytes of other pieces, however large: so all are of this size. */
-const pieceBytes = 128 << 10;
+const PIECE_BYTES = 128 << 10;
 
-/** What `mediaType` makes of `tar`. */
+/** `tar` in chunks, compressed as asked. */
 export async function* compress(
   tar: AsyncIterable<Uint8Array>,
-  mediaType: string,
-): AsyncGenerator<Uint8Array> {
-  const compression = layerCompression(mediaType);
-  if (compression === "none" || compression === undefined) return yield* tar;
-  const options = { chunkSize: 1 << 20 };
+  compression: Compression,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (compression === "none") return yield* tar;
+  const options = { chunkSize: CHUNK_BYTES };
+  // zstd at its usual level: a third slower than the fastest one here, for a seventh less.
   const engine = compression === "gzip" ? createGzip(options) : createZstdCompress(options);
   const feed = async (): Promise<void> => {
     for await (const piece of inPieces(tar)) {
@@ -35,15 +36,15 @@ export async function* compress(
 
 /** The bytes of `tar` in pieces of one size, but for the last; each is good until the next. */
 async function* inPieces(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const piece = new Uint8Array(pieceBytes);
+  const piece = new Uint8Array(PIECE_BYTES);
   let filled = 0;
   for await (const chunk of tar) {
     for (let at = 0; at < chunk.length; ) {
-      const part = chunk.subarray(at, at + pieceBytes - filled);
+      const part = chunk.subarray(at, at + PIECE_BYTES - filled);
       piece.set(part, filled);
       filled += part.length;
       at += part.length;
-      if (filled < pieceBytes) continue;
+      if (filled < PIECE_BYTES) continue;
       yield piece;
       filled = 0;
     }

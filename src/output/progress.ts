@@ -9,7 +9,7 @@ import { drawStatus, humanSize, printStatus, statusTerminal } from "../output.ts
 
 export type LayerState =
   | ("queued" | "waiting" | "pulling" | "present" | "done" | "failed")
-  | ("preparing" | "pushing" | "mounted" | "pushed");
+  | ("preparing" | "pushing" | "mounted" | "pushed" | "written");
 
 /** One layer as it is now. */
 export interface LayerView {
@@ -60,6 +60,7 @@ const WORDS: Readonly<Record<LayerState, string>> = {
   pushing: "Pushing",
   mounted: "Mounted from another repository",
   pushed: "Pushed",
+  written: "Written",
 };
 
 class LineProgress implements PullProgress {
@@ -71,7 +72,7 @@ class LineProgress implements PullProgress {
 
   update(id: string, state: LayerState): void {
     if (state === "present" || state === "mounted") printStatus(`${id}: ${WORDS[state]}`);
-    if (state !== "done" && state !== "pushed") return;
+    if (state !== "done" && state !== "pushed" && state !== "written") return;
     printStatus(`${id}: ${WORDS[state]} (${humanSize(this.#totals.get(id) ?? 0)})`);
   }
 
