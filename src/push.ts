@@ -14,6 +14,7 @@ import { type Layer, pairLayers, parseConfig } from "./image/config.ts";
 import type { Descriptor } from "./image/descriptor.ts";
 import { type Digest, digestHex, digestOf, parseDigest, shortDigest } from "./image/digest.ts";
 import { type Manifest, parseDocument } from "./image/manifest.ts";
+import { layerCompression } from "./image/media-type.ts";
 import { familiarName, parseReference, type Reference } from "./image/reference.ts";
 import { compress } from "./layer/compress.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
