@@ -123,6 +123,7 @@ describe("help", () => {
     ["lock", store.lockFlags],
     ["check", store.checkFlags],
     ["system", store.systemDfFlags],
+    ["store", store.storeFlags],
     ["start", containers.startFlags],
     ["restart", containers.stopFlags],
     ["stop", containers.stopFlags],

@@ -79,6 +79,7 @@ const commands: Run = {
   clean: async (options) => (await import("./commands/clean.ts")).clean(options),
   lock: async (options) => (await import("./commands/lock.ts")).lock(options),
   check: async (options) => (await import("./commands/check.ts")).check(options),
+  store: async (options) => (await import("./commands/store.ts")).store(options),
   system: async (options) => (await import("./commands/system.ts")).system(options),
   doctor: async (options) => (await import("./commands/doctor.ts")).doctor(options),
   version: async (options) => (await import("./commands/version.ts")).version(options),

@@ -39,6 +39,7 @@ const { locked: _, ...registryFlags } = imageFlags;
 export const pushFlags: FlagTable<PushFlags> = {
   ...registryFlags,
   allTags: toggle("all-tags", "a"),
+  digestfile: one("digestfile"),
 };
 
 /** `hb commit`. */

@@ -34,7 +34,7 @@ import type {
 } from "../options/images.ts";
 import type { LoginOptions, LogoutOptions } from "../options/login.ts";
 import type { ManifestOptions, TagsOptions } from "../options/registries.ts";
-import type { CheckOptions, LockOptions, SystemOptions } from "../options/store.ts";
+import type { CheckOptions, LockOptions, StoreOptions, SystemOptions } from "../options/store.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -93,6 +93,7 @@ export interface Commands {
   readonly clean: PruneOptions;
   readonly lock: LockOptions;
   readonly check: CheckOptions;
+  readonly store: StoreOptions;
   readonly system: SystemOptions;
   readonly doctor: ReportOptions;
   readonly version: ReportOptions;
@@ -155,6 +156,7 @@ export const commandNames = [
   "clean",
   "lock",
   "check",
+  "store",
   "system",
   "doctor",
   "version",

@@ -63,6 +63,7 @@ repository of that registry, are not sent again. DESTINATION is IMAGE's own name
 otherwise. Of an image for several platforms the one that is here is pushed.
 
   -a, --all-tags                every tag of the repository IMAGE
+      --digestfile FILE         write the digest there, too
       --platform OS/ARCH        of several platforms pulled, this one
   -q, --quiet                   print only the digest
       --creds USER[:PASSWORD]   for the registry, see 'hb help login'

@@ -45,6 +45,8 @@ export interface LoadOptions {
 export interface PushFlags extends Omit<ImageFlags, "locked"> {
   /** Every tag of the repository IMAGE. */
   readonly allTags: boolean;
+  /** The file that gets the digest, too. */
+  readonly digestfile?: string;
 }
 export interface PushOptions extends PushFlags {
   readonly image: string;
