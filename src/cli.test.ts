@@ -137,6 +137,7 @@ describe("help", () => {
     ["save", images.saveFlags],
     ["load", images.loadFlags],
     ["push", images.pushFlags],
+    ["commit", images.commitFlags],
     ["import", images.importFlags],
   ] as const;
   for (const [name, table] of documented) {

@@ -72,6 +72,7 @@ const commands: Run = {
   save: async (options) => (await import("./commands/save.ts")).save(options),
   load: async (options) => (await import("./commands/load.ts")).load(options),
   push: async (options) => (await import("./commands/push.ts")).push(options),
+  commit: async (options) => (await import("./commands/commit.ts")).commit(options),
   import: async (options) => (await import("./commands/import.ts")).importFiles(options),
   rmi: async (options) => (await import("./commands/rmi.ts")).rmi(options),
   prune: async (options) => (await import("./commands/prune.ts")).prune(options),

@@ -61,7 +61,7 @@ export interface PullSettings {
   /** Of several pulls; its owner ends it. One of this pull's own when absent. */
   readonly progress?: PullProgress;
   /** What the user asked for, for messages; a pull if absent. */
-  readonly verb?: "load" | "import";
+  readonly verb?: "load" | "import" | "commit";
   /** Aborts the pull; its reason is thrown. */
   readonly signal: AbortSignal;
 }

@@ -24,6 +24,7 @@ import type {
   WaitOptions,
 } from "../options/containers.ts";
 import type {
+  CommitOptions,
   HistoryOptions,
   ImportOptions,
   LoadOptions,
@@ -86,6 +87,7 @@ export interface Commands {
   readonly save: SaveOptions;
   readonly load: LoadOptions;
   readonly push: PushOptions;
+  readonly commit: CommitOptions;
   readonly import: ImportOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
@@ -148,6 +150,7 @@ export const commandNames = [
   "save",
   "load",
   "push",
+  "commit",
   "import",
   "prune",
   "clean",

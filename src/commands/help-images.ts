@@ -71,6 +71,24 @@ otherwise. Of an image for several platforms the one that is here is pushed.
       --tls-verify=false        allow plain HTTP and unknown certificates
 `;
 
+const commit = `hb commit [FLAGS] CONTAINER [REFERENCE]
+
+  hb commit build app:1
+  hb commit -c 'CMD ["nginx", "-g", "daemon off;"]' -m 'with a config' web web:2
+
+Makes an image of a container, whether it runs or not, and prints its id: its image's layers, and
+one of what it has written. What is in volumes and other mounts is not in it. Command, variables,
+labels and the like are those the container was started with. A container that runs is paused
+meanwhile, where it can be.
+
+  -a, --author TEXT             whom 'hb inspect' names as its author
+  -c, --change INSTRUCTION      as in 'hb help import'; any number of times
+  -i, --iidfile FILE            write the id to a file as well
+  -m, --message TEXT            what 'hb history' says of it
+  -p, --pause                   --pause=false for a container that goes on meanwhile
+  -q, --quiet                   only the id and notices: as podman has it
+`;
+
 const importText = `hb import [FLAGS] FILE|URL|- [REFERENCE]
 
   debootstrap bookworm root && tar -C root -c . | hb import - base:1
@@ -78,8 +96,9 @@ const importText = `hb import [FLAGS] FILE|URL|- [REFERENCE]
 
 Makes an image of a tar of files, which may be compressed by gzip or zstd, and prints its id.
 
-  -c, --change INSTRUCTION      CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or
-                                WORKDIR, as in a Dockerfile; any number of times
+  -c, --change INSTRUCTION      CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD,
+                                STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Dockerfile; any
+                                number of times
   -m, --message TEXT            what 'hb history' says of it
       --platform OS/ARCH        what it is for, if not this machine
   -q, --quiet                   no progress
@@ -92,5 +111,6 @@ export const imageTexts: Readonly<Record<string, string>> = {
   save,
   load,
   push,
+  commit,
   import: importText,
 };

@@ -59,6 +59,7 @@ Images
   rmi IMAGE...                          remove images
   tag SOURCE TARGET                     give an image another name
   history IMAGE                         show the steps that made it
+  commit CONTAINER [REFERENCE]          make an image of a container
   import FILE|URL|- [REFERENCE]         make an image of a tar of files
   save IMAGE..., load                   images to and from an archive
 

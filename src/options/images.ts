@@ -54,6 +54,24 @@ export interface PushOptions extends PushFlags {
   readonly destination?: string;
 }
 
+/** `hb commit [flags] CONTAINER [REFERENCE]`. */
+export interface CommitFlags {
+  readonly author?: string;
+  /** Dockerfile instructions. */
+  readonly change: readonly string[];
+  /** Where the new image's id is written as well. */
+  readonly iidfile?: string;
+  readonly message?: string;
+  /** False: the container goes on meanwhile. */
+  readonly pause: boolean;
+  /** Taken for podman's sake: little is printed anyway. */
+  readonly quiet: boolean;
+}
+export interface CommitOptions extends CommitFlags {
+  readonly container: string;
+  readonly reference?: string;
+}
+
 /** `hb import [flags] FILE|-|URL [REFERENCE]`. */
 export interface ImportFlags {
   /** Dockerfile instructions. */
