@@ -123,6 +123,7 @@ describe("help", () => {
     ["lock", store.lockFlags],
     ["check", store.checkFlags],
     ["system", store.systemDfFlags],
+    ["store", store.storeFlags],
     ["start", containers.startFlags],
     ["restart", containers.stopFlags],
     ["stop", containers.stopFlags],
@@ -136,6 +137,7 @@ describe("help", () => {
     ["save", images.saveFlags],
     ["load", images.loadFlags],
     ["push", images.pushFlags],
+    ["commit", images.commitFlags],
     ["import", images.importFlags],
   ] as const;
   for (const [name, table] of documented) {

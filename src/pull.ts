@@ -63,7 +63,7 @@ export interface PullSettings {
   /** Of several pulls; its owner ends it. One of this pull's own when absent. */
   readonly progress?: PullProgress;
   /** What the user asked for, for messages; a pull if absent. */
-  readonly verb?: "load" | "import";
+  readonly verb?: "load" | "import" | "commit";
   /** Aborts the pull; its reason is thrown. */
   readonly signal: AbortSignal;
 }
@@ -188,6 +188,10 @@ class Pull {
     const blobs = new Map<Digest, Uint8Array>();
     const options = { signal: this.#signal };
     const root = await this.#registry.resolve(this.#reference, options);
+    // Registries are held to it by their client; an archive or a directory may say anything.
+    if (root.digest !== (this.#reference.digest ?? root.digest)) {
+      throw new HbError(`it is ${root.digest}, not what its name says`);
+    }
     blobs.set(root.digest, root.bytes);
     let digest = root.digest;
     let document: Index | Manifest = parseDocument(root.bytes, root.mediaType);

@@ -2,13 +2,13 @@
  * An image from the store into a registry: layers, config, and the manifest last, so that a name
  * there never leads to anything that is not there.
  *
- * The registry is first asked for every layer by the digest it had when it was pulled. Only what it
- * lacks is written again: the same tar (layer/rebuild.ts), but compressed by us, and so another
- * blob. Then the manifest is another one, too; the config, the image's id, never changes.
+ * The registry is first asked for every layer by the digest it had when it was pulled, and by that
+ * of the last push (store/pushed.ts). Only what it lacks is written again: the same tar
+ * (layer/rebuild.ts), but compressed by us, and so another blob. Then the manifest is another one,
+ * too; the config, the image's id, never changes.
  */
 
 import { closeSync } from "node:fs";
-import { createGzip, createZstdCompress } from "node:zlib";
 import { HbError } from "./errors.ts";
 import { type Layer, pairLayers, parseConfig } from "./image/config.ts";
 import type { Descriptor } from "./image/descriptor.ts";
@@ -16,6 +16,7 @@ import { type Digest, digestHex, digestOf, parseDigest, shortDigest } from "./im
 import { type Manifest, parseDocument } from "./image/manifest.ts";
 import { layerCompression } from "./image/media-type.ts";
 import { familiarName, parseReference, type Reference } from "./image/reference.ts";
+import { compress } from "./layer/compress.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
 import { writeChunk } from "./output/sink.ts";
@@ -25,10 +26,13 @@ import { readBlob } from "./store/blobs.ts";
 import { type ImageRecord, listImages } from "./store/images.ts";
 import { HeldLayers } from "./store/layers.ts";
 import { layerPath, type StorePaths } from "./store/layout.ts";
+import { notePushed, type PushedBlob, readPushed } from "./store/pushed.ts";
 import { openScratch } from "./store/scratch.ts";
 
 /** Few: each compresses, which takes a core, and then waits for the network. */
 const layersAtOnce = 3;
+/** Repositories that are tried as a layer's source: each is a request. */
+const sourcesMax = 4;
 
 export interface PushJob {
   readonly store: StorePaths;
@@ -57,6 +61,7 @@ class Push {
   readonly #failed: AbortController;
   readonly #uploader: Uploader;
   readonly #progress: PullProgress;
+  #neighbours: readonly Neighbour[] | undefined;
 
   constructor(job: PushJob, failed: AbortController) {
     this.#job = job;
@@ -110,18 +115,21 @@ class Push {
   }
 
   async #pushLayer(layer: Layer, held: HeldLayers): Promise<Descriptor> {
-    const id = shortDigest(layer.descriptor.digest);
+    const { descriptor, diffID } = layer;
+    const { store, target } = this.#job;
+    const id = shortDigest(descriptor.digest);
+    const name = digestHex(diffID);
+    const before = readPushed(store, name).find((blob) => blob.mediaType === descriptor.mediaType);
     try {
-      if (await this.#uploader.has(layer.descriptor)) {
-        this.#progress.update(id, "present");
-        return layer.descriptor;
-      }
-      for (const repository of this.#sources(layer.descriptor.digest)) {
-        if (!(await this.#uploader.mount(layer.descriptor, repository))) continue;
-        this.#progress.update(id, "mounted");
-        return layer.descriptor;
-      }
-      return await this.#write(layer, id, held);
+      const { digest = descriptor.digest, size = descriptor.size } = before ?? {};
+      const other = { ...descriptor, digest, size };
+      const there = (await this.#isThere(descriptor, before, id))
+        ? descriptor
+        : digest !== descriptor.digest && (await this.#isThere(other, before, id))
+          ? other
+          : await this.#write(layer, id, held);
+      notePushed(store, name, there, `${target.registry}/${target.repository}`);
+      return there;
     } catch (error) {
       if (this.#job.signal.aborted) throw this.#job.signal.reason;
       this.#progress.update(id, "failed");
@@ -129,16 +137,32 @@ class Push {
     }
   }
 
-  /** Other repositories of the same registry that images here with that layer came from. */
-  #sources(digest: Digest): string[] {
-    const { store, target } = this.#job;
-    const repositories = listImages(store).flatMap(({ record }) => {
-      const { registry, repository } = parseReference(record.reference);
-      if (registry !== target.registry || repository === target.repository) return [];
-      const text = new TextDecoder().decode(readBlob(store, record.manifest));
-      return text.includes(digest) ? [repository] : [];
-    });
-    return [...new Set(repositories)];
+  /** Whether the repository has the blob, or gets it now from another one of that registry. */
+  async #isThere(blob: Descriptor, before: PushedBlob | undefined, id: string): Promise<boolean> {
+    if (await this.#uploader.has(blob)) {
+      this.#progress.update(id, "present");
+      return true;
+    }
+    const pushed = before?.digest === blob.digest ? before.repositories : [];
+    for (const repository of this.#sources(blob.digest, pushed)) {
+      if (!(await this.#uploader.mount(blob, repository))) continue;
+      this.#progress.update(id, "mounted");
+      return true;
+    }
+    return false;
+  }
+
+  /** Repositories that should have the blob: pushed there, or of images that came from there. */
+  #sources(digest: Digest, pushed: readonly string[]): readonly string[] {
+    const { registry, repository: own } = this.#job.target;
+    this.#neighbours ??= neighboursOf(this.#job);
+    const having = this.#neighbours.filter(({ manifest }) => manifest.includes(digest));
+    const prefix = `${registry}/`;
+    const places = pushed
+      .filter((place) => place.startsWith(prefix))
+      .map((place) => place.slice(prefix.length));
+    const all = [...places, ...having.map(({ repository }) => repository)];
+    return [...new Set(all)].filter((repository) => repository !== own).slice(0, sourcesMax);
   }
 
   /** Writes the layer's tar again, compressed as it was, and uploads it if need be. */
@@ -146,8 +170,9 @@ class Push {
     const { store, mapFlags, signal } = this.#job;
     const name = digestHex(diffID);
     if (!held.hold(name)) throw new HbError("it is missing", { hint: "pull the image again" });
+    const layer = layerPath(store, name);
     this.#progress.update(id, "preparing");
-    const tar = rebuildLayer({ layer: layerPath(store, name), diffID, mapFlags, signal });
+    const tar = rebuildLayer({ layer, diffID, mapFlags, signal });
     const fd = openScratch(store);
     try {
       const { digest, size } = await writeCompressed(fd, tar, descriptor.mediaType);
@@ -156,16 +181,37 @@ class Push {
         this.#progress.update(id, "present");
         return made;
       }
+      this.#progress.resize(id, size);
       this.#progress.update(id, "pushing");
       // By its descriptor: the file has no name any more.
       const file = Bun.file(`/proc/self/fd/${fd}`);
-      await this.#uploader.put(made, { size, slice: (start, end) => file.slice(start, end) });
+      const content = { size, slice: (start: number, end: number) => file.slice(start, end) };
+      let position = 0;
+      await this.#uploader.put(made, content, (bytes) => {
+        this.#progress.received(id, bytes - position);
+        position = bytes;
+      });
       this.#progress.update(id, "pushed");
       return made;
     } finally {
       closeSync(fd);
     }
   }
+}
+
+/** An image here of another repository of the registry. */
+interface Neighbour {
+  readonly repository: string;
+  /** Its manifest's text. */
+  readonly manifest: string;
+}
+
+function neighboursOf({ store, target }: PushJob): readonly Neighbour[] {
+  return listImages(store).flatMap(({ record }) => {
+    const { registry, repository } = parseReference(record.reference);
+    if (registry !== target.registry || repository === target.repository) return [];
+    return [{ repository, manifest: new TextDecoder().decode(readBlob(store, record.manifest)) }];
+  });
 }
 
 /** Compresses `tar` as `mediaType` says; always the same bytes from the same tar. */
@@ -176,38 +222,13 @@ async function writeCompressed(
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
   const hash = new Bun.CryptoHasher("sha256");
   let size = 0;
-  for await (const chunk of compress(tar, mediaType)) {
+  const compression = layerCompression(mediaType) ?? "none";
+  for await (const chunk of compress(tar, compression)) {
     hash.update(chunk);
     size += chunk.length;
     await writeChunk(fd, chunk);
   }
   return { digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
-}
-
-async function* compress(
-  tar: AsyncIterable<Uint8Array>,
-  mediaType: string,
-): AsyncGenerator<Uint8Array> {
-  const compression = layerCompression(mediaType);
-  if (compression === "none" || compression === undefined) return yield* tar;
-  const options = { chunkSize: 1 << 20 };
-  const engine = compression === "gzip" ? createGzip(options) : createZstdCompress(options);
-  const feed = async (): Promise<void> => {
-    for await (const chunk of tar) {
-      // Awaited, so that a chunk is used up before its memory is used again.
-      await new Promise<void>((resolve, reject) => {
-        engine.write(chunk, (error) => (error ? reject(error) : resolve()));
-      });
-    }
-    engine.end();
-  };
-  const feeding = feed().catch((error: unknown) => {
-    engine.destroy(error instanceof Error ? error : new Error(String(error)));
-    throw error;
-  });
-  feeding.catch(() => undefined); // awaited below; until then it arrives by way of the engine
-  yield* engine as AsyncIterable<Uint8Array>;
-  await feeding;
 }
 
 /** The manifest with the layers' digests as they are there; the very bytes if nothing changed. */

@@ -11,6 +11,7 @@
 //!   extract         a tar stream -> files of a container, or of the caller
 //!   look            what is at a path of a container
 //!   changes         what a container has changed of its image
+//!   commit          the same as the tar stream of a layer
 //!   network-sweep   what killed containers left on bridges -> gone
 //!
 //! It reads no configuration and no environment. The front end decides; this acts.
@@ -33,6 +34,7 @@ const pack = @import("pack.zig");
 const extract = @import("extract.zig");
 const look = @import("look.zig");
 const changes = @import("changes.zig");
+const commit = @import("commit.zig");
 const network_sweep = @import("network_sweep.zig");
 
 /// A defect in this program: one line, as for any failure. std's own handler would bring along a
@@ -76,6 +78,7 @@ const subcommands = [_]Subcommand{
     .{ .name = "extract", .main = extract.main },
     .{ .name = "look", .main = look.main },
     .{ .name = "changes", .main = changes.main },
+    .{ .name = "commit", .main = commit.main },
     .{ .name = "network-sweep", .main = network_sweep.main },
 };
 

@@ -20,7 +20,7 @@ pub const Meaning = union(enum) {
     refused,
 };
 
-const prefix = ".wh.";
+pub const prefix = ".wh.";
 const aufs_prefix = ".wh..wh.";
 const opaque_name = ".wh..wh..opq";
 

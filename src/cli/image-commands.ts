@@ -1,7 +1,14 @@
 /** The commands that make, name and move images: their words and flags -> their options. */
 
 import { parseFlags } from "./flags.ts";
-import { historyFlags, importFlags, loadFlags, pushFlags, saveFlags } from "./image-tables.ts";
+import {
+  commitFlags,
+  historyFlags,
+  importFlags,
+  loadFlags,
+  pushFlags,
+  saveFlags,
+} from "./image-tables.ts";
 import type { Parser } from "./invocation.ts";
 import { help, missing, refuseExtra, rulesOf } from "./rules.ts";
 
@@ -44,6 +51,15 @@ export const imageParsers = {
     refuseExtra("hb push", extra);
     const where = destination === undefined ? {} : { destination };
     return { command: "push", options: { ...options, image, ...where } };
+  },
+  commit(argv) {
+    const { options, rest, help: asked } = parseFlags(commitFlags, argv, rulesOf("hb commit"));
+    if (asked) return help("commit");
+    const [container, reference, extra] = rest;
+    if (container === undefined) throw missing("hb commit", "a container");
+    refuseExtra("hb commit", extra);
+    const named = reference === undefined ? {} : { reference };
+    return { command: "commit", options: { ...options, container, ...named } };
   },
   import(argv) {
     const { options, rest, help: asked } = parseFlags(importFlags, argv, rulesOf("hb import"));

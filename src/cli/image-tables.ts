@@ -1,6 +1,7 @@
 /** The flags of the commands that make, name and move images: data, as ./tables.ts. */
 
 import type {
+  CommitFlags,
   HistoryFlags,
   ImportFlags,
   LoadOptions,
@@ -38,6 +39,17 @@ const { locked: _, ...registryFlags } = imageFlags;
 export const pushFlags: FlagTable<PushFlags> = {
   ...registryFlags,
   allTags: toggle("all-tags", "a"),
+  digestfile: one("digestfile"),
+};
+
+/** `hb commit`. */
+export const commitFlags: FlagTable<CommitFlags> = {
+  author: one("author", "a"),
+  change: many("change", "c"),
+  iidfile: one("iidfile", "i"),
+  message: one("message", "m"),
+  pause: { name: "pause", short: "p", kind: "switch", otherwise: true },
+  quiet: toggle("quiet", "q"),
 };
 
 /** `hb import`. */

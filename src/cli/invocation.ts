@@ -24,6 +24,7 @@ import type {
   WaitOptions,
 } from "../options/containers.ts";
 import type {
+  CommitOptions,
   HistoryOptions,
   ImportOptions,
   LoadOptions,
@@ -33,7 +34,7 @@ import type {
 } from "../options/images.ts";
 import type { LoginOptions, LogoutOptions } from "../options/login.ts";
 import type { ManifestOptions, TagsOptions } from "../options/registries.ts";
-import type { CheckOptions, LockOptions, SystemOptions } from "../options/store.ts";
+import type { CheckOptions, LockOptions, StoreOptions, SystemOptions } from "../options/store.ts";
 import type {
   HelpOptions,
   ImagesOptions,
@@ -86,11 +87,13 @@ export interface Commands {
   readonly save: SaveOptions;
   readonly load: LoadOptions;
   readonly push: PushOptions;
+  readonly commit: CommitOptions;
   readonly import: ImportOptions;
   readonly prune: PruneOptions;
   readonly clean: PruneOptions;
   readonly lock: LockOptions;
   readonly check: CheckOptions;
+  readonly store: StoreOptions;
   readonly system: SystemOptions;
   readonly doctor: ReportOptions;
   readonly version: ReportOptions;
@@ -147,11 +150,13 @@ export const commandNames = [
   "save",
   "load",
   "push",
+  "commit",
   "import",
   "prune",
   "clean",
   "lock",
   "check",
+  "store",
   "system",
   "doctor",
   "version",

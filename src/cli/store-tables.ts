@@ -1,6 +1,6 @@
 /** The flags of the store's commands: data, as in tables.ts. */
 
-import type { CheckOptions, LockOptions, SystemOptions } from "../options/store.ts";
+import type { CheckOptions, LockOptions, StoreOptions, SystemOptions } from "../options/store.ts";
 import { type FlagTable, toggle } from "./flags.ts";
 
 /** `hb check`. */
@@ -22,3 +22,6 @@ export const systemDfFlags: FlagTable<Omit<SystemOptions, "verb">> = {
   verbose: toggle("verbose", "v"),
   format: { name: "format", kind: "one", otherwise: "table" },
 };
+
+/** `hb store export` and `import`. */
+export const storeFlags: FlagTable<Pick<StoreOptions, "quiet">> = { quiet: toggle("quiet", "q") };

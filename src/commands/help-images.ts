@@ -63,11 +63,30 @@ repository of that registry, are not sent again. DESTINATION is IMAGE's own name
 otherwise. Of an image for several platforms the one that is here is pushed.
 
   -a, --all-tags                every tag of the repository IMAGE
+      --digestfile FILE         write the digest there, too
       --platform OS/ARCH        of several platforms pulled, this one
   -q, --quiet                   print only the digest
       --creds USER[:PASSWORD]   for the registry, see 'hb help login'
       --cacert FILE             trust these CAs, too, for the registry
       --tls-verify=false        allow plain HTTP and unknown certificates
+`;
+
+const commit = `hb commit [FLAGS] CONTAINER [REFERENCE]
+
+  hb commit build app:1
+  hb commit -c 'CMD ["nginx", "-g", "daemon off;"]' -m 'with a config' web web:2
+
+Makes an image of a container, whether it runs or not, and prints its id: its image's layers, and
+one of what it has written. What is in volumes and other mounts is not in it. Command, variables,
+labels and the like are those the container was started with. A container that runs is paused
+meanwhile, where it can be.
+
+  -a, --author TEXT             whom 'hb inspect' names as its author
+  -c, --change INSTRUCTION      as in 'hb help import'; any number of times
+  -i, --iidfile FILE            write the id to a file as well
+  -m, --message TEXT            what 'hb history' says of it
+  -p, --pause                   --pause=false for a container that goes on meanwhile
+  -q, --quiet                   only the id and notices: as podman has it
 `;
 
 const importText = `hb import [FLAGS] FILE|URL|- [REFERENCE]
@@ -77,8 +96,9 @@ const importText = `hb import [FLAGS] FILE|URL|- [REFERENCE]
 
 Makes an image of a tar of files, which may be compressed by gzip or zstd, and prints its id.
 
-  -c, --change INSTRUCTION      CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or
-                                WORKDIR, as in a Dockerfile; any number of times
+  -c, --change INSTRUCTION      CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD,
+                                STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Dockerfile; any
+                                number of times
   -m, --message TEXT            what 'hb history' says of it
       --platform OS/ARCH        what it is for, if not this machine
   -q, --quiet                   no progress
@@ -91,5 +111,6 @@ export const imageTexts: Readonly<Record<string, string>> = {
   save,
   load,
   push,
+  commit,
   import: importText,
 };

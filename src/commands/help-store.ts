@@ -45,5 +45,22 @@ Says what the store takes, and what of it hb prune (with its flag -a) would give
   -v, --verbose                 a row for each image and each container
 `;
 
+const store = `hb store export|import [FLAGS] DIR [IMAGE...]
+
+  hb store export .hb-cache
+  hb store import .hb-cache
+  hb store import .hb-cache debian:12
+
+Export writes the images here, or those named, into a directory of plain files of yours, for a CI
+cache to keep: unlike the store it does not depend on who runs hb, nor where. What is there already
+is not written again, and what no exported image needs is removed.
+
+Import puts the images of such a directory, or those named, into the store, checked as a pull checks
+what a registry sends; layers that are here are not read. What is missing or damaged there is said
+in a line, the other images come in, and the exit status is 1.
+
+  -q, --quiet                   no progress
+`;
+
 /** The texts, by command. */
-export const storeTexts: Readonly<Record<string, string>> = { check, lock, system };
+export const storeTexts: Readonly<Record<string, string>> = { check, lock, store, system };

@@ -59,6 +59,7 @@ Images
   rmi IMAGE...                          remove images
   tag SOURCE TARGET                     give an image another name
   history IMAGE                         show the steps that made it
+  commit CONTAINER [REFERENCE]          make an image of a container
   import FILE|URL|- [REFERENCE]         make an image of a tar of files
   save IMAGE..., load                   images to and from an archive
 
@@ -66,6 +67,7 @@ This machine
   prune                                 remove layers and containers nobody uses
   clean                                 the same as prune
   check [--repair] [IMAGE...]           find what is broken here, and pull it again
+  store export|import DIR [IMAGE...]    images to and from a directory that a CI cache keeps
   system df                             what images and containers take
   doctor                                what hb can do here, and what would improve it
   version                               hb's version

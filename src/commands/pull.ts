@@ -1,10 +1,10 @@
 /** `hb pull`: images from their registries into the store. */
 
-import { parseDuration } from "../container/duration.ts";
 import { credentialsFor, givenFor } from "../credentials/given.ts";
 import { formatError, HbError } from "../errors.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { parseDuration } from "../image/duration.ts";
 import { hostPlatform, parsePlatform } from "../image/platform.ts";
 import {
   familiarName,

@@ -1,7 +1,8 @@
 /** `hb push`: images from the store into a registry. */
 
+import { writeFileSync } from "node:fs";
 import { credentialsFor, givenFor } from "../credentials/given.ts";
-import { HbError } from "../errors.ts";
+import { HbError, UsageError } from "../errors.ts";
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
 import { hostPlatform, parsePlatform } from "../image/platform.ts";
@@ -22,7 +23,10 @@ interface Pair {
 
 /** Pushes one image, or every tag of a repository, and says under which digest. */
 export async function push(options: PushOptions): Promise<number> {
-  const { cacert, creds, quiet, tlsVerify } = options;
+  const { cacert, creds, digestfile, quiet, tlsVerify } = options;
+  if (digestfile !== undefined && options.allTags) {
+    throw new UsageError("Cannot use --digestfile with --all-tags: it is for one digest");
+  }
   const store = currentStore();
   createStore(store, process.geteuid?.() ?? 0);
   const pairs = options.allTags ? allTags(store, options) : [oneImage(store, options)];
@@ -36,10 +40,20 @@ export async function push(options: PushOptions): Promise<number> {
     for (const { record, target } of pairs) {
       const job = { store, record, target, registry, quiet, mapFlags, signal };
       const { digest, size } = await pushImage(job);
+      if (digestfile !== undefined) keepDigest(digestfile, digest);
       printResult(quiet ? digest : `${target.tag}: digest: ${digest} size: ${size}`);
     }
   });
   return 0;
+}
+
+/** Without a line end, as podman writes it. */
+function keepDigest(file: string, digest: string): void {
+  try {
+    writeFileSync(file, digest);
+  } catch (error) {
+    throw new HbError(`Cannot write the digest to ${file}`, { cause: error });
+  }
 }
 
 function oneImage(store: StorePaths, { image, destination, platform }: PushOptions): Pair {

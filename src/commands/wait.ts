@@ -8,7 +8,8 @@ import { currentStore } from "../store/layout.ts";
 /** Prints each container's exit code, as docker does. */
 export async function wait({ containers, condition }: WaitOptions): Promise<number> {
   const wanted = parseCondition(condition);
-  return onEach(currentStore(), containers, { together: true }, async (known) =>
-    String(await waitFor(known, wanted)),
+  const store = currentStore();
+  return onEach(store, containers, { together: true }, async (known) =>
+    String(await waitFor(store, known, wanted)),
   );
 }

@@ -5,8 +5,8 @@
 
 import { UsageError } from "../errors.ts";
 import type { Healthcheck } from "../image/config.ts";
+import { parseDuration } from "../image/duration.ts";
 import type { HealthFlags } from "../options/containers.ts";
-import { parseDuration } from "./duration.ts";
 import type { Health } from "./plan.ts";
 
 /** What of an image config is about health. */

@@ -4,6 +4,8 @@ import { describe, expect, test } from "bun:test";
 import { applyChanges } from "./change.ts";
 import type { JsonObject } from "./json.ts";
 
+const check = (...Test: string[]) => ({ Healthcheck: { Test } });
+
 describe("applyChanges()", () => {
   const cases: [string, JsonObject][] = [
     ['CMD ["a", "b c"]', { Cmd: ["a", "b c"] }],
@@ -17,6 +19,22 @@ describe("applyChanges()", () => {
     ["VOLUME /a /b", { Volumes: { "/a": {}, "/b": {} } }],
     ["USER 1000:50", { User: "1000:50" }],
     ["WORKDIR /srv", { WorkingDir: "/srv" }],
+    ["HEALTHCHECK NONE", { Healthcheck: { Test: ["NONE"] } }],
+    ["healthcheck cmd curl -f x || exit 1", check("CMD-SHELL", "curl -f x || exit 1")],
+    [
+      'HEALTHCHECK --interval=1m30s  --timeout=5s --start-period=0s --retries=2 CMD ["a", "b"]',
+      {
+        Healthcheck: {
+          Test: ["CMD", "a", "b"],
+          ...{ Interval: 90e9, Timeout: 5e9, StartPeriod: 0, Retries: 2 },
+        },
+      },
+    ],
+    [
+      "HEALTHCHECK --start-interval=1ms CMD --interval=1s",
+      { Healthcheck: { Test: ["CMD-SHELL", "--interval=1s"], StartInterval: 1e6 } },
+    ],
+    ["ONBUILD RUN make  it", { OnBuild: ["RUN make  it"] }],
     ["STOPSIGNAL SIGQUIT", { StopSignal: "SIGQUIT" }],
   ];
   test.each(cases)("%s", (change, config) => {
@@ -32,10 +50,14 @@ describe("applyChanges()", () => {
     });
   });
 
-  test.each([["RUN x"], ["ENV"], ["ENV A"], ['ENV A="x'], ["EXPOSE x"], ["LABEL =x"]])(
-    "refuses %s",
-    (change) => {
-      expect(() => applyChanges({}, [change])).toThrow(/Cannot read --change/);
-    },
-  );
+  const refused = [
+    ...["RUN x", "ENV", "ENV A", 'ENV A="x', "EXPOSE x", "LABEL =x", "ONBUILD from x"],
+    ...["HEALTHCHECK", "HEALTHCHECK NONE x", "HEALTHCHECK CMD", "HEALTHCHECK --interval=1s NONE"],
+    ...["--interval=1us", "--interval=x", "--retries=-1", "--interval", "--toString=1s"].map(
+      (option) => `HEALTHCHECK ${option} CMD x`,
+    ),
+  ];
+  test.each(refused)("refuses %s", (change) => {
+    expect(() => applyChanges({}, [change])).toThrow(/Cannot read --change/);
+  });
 });

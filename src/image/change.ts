@@ -1,10 +1,11 @@
 /**
  * `--change`: Dockerfile instructions that alter a config, for images that come about without a
- * Dockerfile. Docker's set, but for HEALTHCHECK and ONBUILD, and the Dockerfile's grammar: lists as
- * JSON or, for CMD and ENTRYPOINT, a line for /bin/sh. Pure.
+ * Dockerfile. Docker's set and the Dockerfile's grammar: lists as JSON or, for commands, a line for
+ * /bin/sh. Pure.
  */
 
 import { HbError } from "../errors.ts";
+import { parseDuration } from "./duration.ts";
 import type { JsonObject } from "./json.ts";
 
 /** `config.config` in the wire's spelling, with the instructions applied in their order. */
@@ -35,6 +36,10 @@ function applyChange(config: JsonObject, change: string): JsonObject {
       return { ...config, ExposedPorts: withKeys(config.ExposedPorts, ports(rest, change)) };
     case "VOLUME":
       return { ...config, Volumes: withKeys(config.Volumes, list(rest) ?? words(rest, change)) };
+    case "HEALTHCHECK":
+      return { ...config, Healthcheck: healthcheck(rest, change) };
+    case "ONBUILD":
+      return { ...config, OnBuild: [...entries(config.OnBuild), trigger(rest, change)] };
     default:
       throw refuse(change, `"${word}" is no instruction that changes an image's config`);
   }
@@ -56,6 +61,45 @@ function list(text: string): readonly string[] | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** `[--interval=… …] CMD COMMAND`, or NONE. */
+function healthcheck(text: string, change: string): JsonObject {
+  const [, flags = "", kind = "", test = ""] = /^((?:--\S+\s+)*)(\S+)\s*(.*)$/s.exec(text) ?? [];
+  const options = flags.match(/\S+/g) ?? [];
+  if (/^NONE$/i.test(kind) && test === "" && options.length === 0) return { Test: ["NONE"] };
+  if (!/^CMD$/i.test(kind) || test === "") throw refuse(change, "expected NONE, or CMD COMMAND");
+  const words = list(test);
+  return {
+    Test: words === undefined ? ["CMD-SHELL", test] : ["CMD", ...words],
+    ...Object.fromEntries(options.map((option) => healthOption(option, change))),
+  };
+}
+
+const healthTimes: Readonly<Record<string, string>> = {
+  interval: "Interval",
+  timeout: "Timeout",
+  "start-period": "StartPeriod",
+  "start-interval": "StartInterval",
+};
+
+/** `--NAME=VALUE` as a member of the config's Healthcheck; its times are nanoseconds. */
+function healthOption(option: string, change: string): readonly [string, number] {
+  const [, name = "", value = ""] = /^--([a-z-]+)=(.*)$/.exec(option) ?? [];
+  if (name === "retries" && /^\d{1,9}$/.test(value)) return ["Retries", Number(value)];
+  const key = Object.hasOwn(healthTimes, name) ? healthTimes[name] : undefined;
+  const ms = parseDuration(value);
+  if (key === undefined || ms === undefined || (ms !== 0 && ms < 1)) {
+    throw refuse(change, `HEALTHCHECK does not take ${option}`);
+  }
+  return [key, Math.round(ms * 1e6)];
+}
+
+/** An instruction for whoever builds on the image; moby refuses the same three. */
+function trigger(text: string, change: string): string {
+  const [word = ""] = text.split(/\s/, 1);
+  if (!/^(ONBUILD|FROM|MAINTAINER)$/i.test(word)) return text;
+  throw refuse(change, `ONBUILD does not take ${word}`);
 }
 
 /** `KEY=VALUE …` with quotes and backslashes, or the old `KEY VALUE`. */
@@ -97,9 +141,12 @@ function ports(text: string, change: string): string[] {
 }
 
 function withVariables(env: unknown, added: Readonly<Record<string, string>>): string[] {
-  const before = Array.isArray(env) ? env.map(String) : [];
-  const kept = before.filter((entry) => !Object.hasOwn(added, entry.split("=", 1)[0] ?? ""));
+  const kept = entries(env).filter((entry) => !Object.hasOwn(added, entry.split("=", 1)[0] ?? ""));
   return [...kept, ...Object.entries(added).map(([key, value]) => `${key}=${value}`)];
+}
+
+function entries(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
 }
 
 function withKeys(object: unknown, keys: readonly string[]): JsonObject {
@@ -112,6 +159,6 @@ function members(value: unknown): JsonObject {
 
 function refuse(change: string, why: string): HbError {
   return new HbError(`Cannot read --change ${JSON.stringify(change)}: ${why}`, {
-    hint: "use CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR",
+    hint: "see 'hb help import' for those there are",
   });
 }

@@ -6,7 +6,7 @@ import type { Known } from "./select.ts";
 
 /** What has happened. */
 export interface ContainerEvent {
-  readonly action: "create" | "destroy" | "rename" | "pause" | "unpause" | "update";
+  readonly action: "commit" | "create" | "destroy" | "rename" | "pause" | "unpause" | "update";
   readonly known: Known;
   /** What the user called its image. */
   readonly image: string;

@@ -192,7 +192,7 @@ function configOf(plan: Plan): Record<string, unknown> {
 }
 
 /** Durations in nanoseconds, as docker's config has them. */
-function healthcheckOf(health: Health): Record<string, unknown> {
+export function healthcheckOf(health: Health): Record<string, unknown> {
   const nanoseconds = (milliseconds: number) => milliseconds * 1e6;
   return {
     Test: ["CMD", ...health.args],

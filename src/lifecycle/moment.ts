@@ -1,7 +1,7 @@
 /** Points in time as docker's `--since` and `--until` take them. Pure. */
 
-import { parseDuration } from "../container/duration.ts";
 import { UsageError } from "../errors.ts";
+import { parseDuration } from "../image/duration.ts";
 
 /**
  * Milliseconds since 1970 for a date (`2026-11-22`, `2026-11-22T10:00:00`, with `Z` or an offset;

@@ -3,7 +3,9 @@
 import { existsSync } from "node:fs";
 import { HbError, UsageError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
+import type { StorePaths } from "../store/layout.ts";
 import { ask } from "./control.ts";
+import { pastEvents } from "./event-reader.ts";
 import { readPlan } from "./record.ts";
 import { type Known, NoSuchContainer, nameOf } from "./select.ts";
 import { type ContainerState, isOngoing, readState } from "./state.ts";
@@ -28,22 +30,29 @@ export function parseCondition(text: string | undefined): Condition {
 }
 
 /** Waits until the condition holds; the exit code of the last run, 0 where there was none. */
-export async function waitFor(known: Known, condition: Condition): Promise<number> {
+export async function waitFor(
+  store: StorePaths,
+  known: Known,
+  condition: Condition,
+): Promise<number> {
   if (condition === "healthy" && readPlan(known).hb.life.health === undefined) {
     throw new HbError(`Cannot wait until ${nameOf(known)} is healthy: it has no health check`, {
       hint: "give it one with --health-cmd",
     });
   }
   using news = new News(known);
-  let last = 0;
+  let last: number | undefined;
   for (;;) {
     if (!existsSync(known.directory)) {
       await news.lastWord();
-      return gone(known, condition, news.exitCode ?? last);
+      refuseGone(known, condition);
+      return news.exitCode ?? lastDeath(store, known) ?? last ?? 0;
     }
     const state = readState(known);
     last = state.exitCode ?? last;
-    if (isMet(condition, state, news.exitCode !== undefined)) return news.exitCode ?? last;
+    if (isMet(condition, state, news.exitCode !== undefined)) {
+      return news.exitCode ?? last ?? lastDeath(store, known) ?? 0;
+    }
     refuseHopeless(known, condition, state);
     await news.next(state);
   }
@@ -67,9 +76,18 @@ function isMet(condition: Condition, { status, health }: ContainerState, hasExit
 }
 
 /** A container that is gone can neither run nor be well. */
-function gone(known: Known, condition: Condition, exitCode: number): number {
+function refuseGone(known: Known, condition: Condition): void {
   if (condition === "running" || condition === "healthy") throw new NoSuchContainer(nameOf(known));
-  return exitCode;
+}
+
+/**
+ * How the last run ended, from the events: a container that goes away keeps no state, and whoever
+ * asks just then gets no answer any more.
+ */
+function lastDeath(store: StorePaths, { id }: Known): number | undefined {
+  const runs = ["start", "die"];
+  const last = [...pastEvents(store)].findLast((it) => it.id === id && runs.includes(it.action));
+  return last?.action === "die" ? Number(last.attributes.exitCode) : undefined;
 }
 
 /** What has ended does not begin to run, nor get well, by itself. */

@@ -45,11 +45,31 @@ export interface LoadOptions {
 export interface PushFlags extends Omit<ImageFlags, "locked"> {
   /** Every tag of the repository IMAGE. */
   readonly allTags: boolean;
+  /** The file that gets the digest, too. */
+  readonly digestfile?: string;
 }
 export interface PushOptions extends PushFlags {
   readonly image: string;
   /** IMAGE itself where absent. */
   readonly destination?: string;
+}
+
+/** `hb commit [flags] CONTAINER [REFERENCE]`. */
+export interface CommitFlags {
+  readonly author?: string;
+  /** Dockerfile instructions. */
+  readonly change: readonly string[];
+  /** Where the new image's id is written as well. */
+  readonly iidfile?: string;
+  readonly message?: string;
+  /** False: the container goes on meanwhile. */
+  readonly pause: boolean;
+  /** Taken for podman's sake: little is printed anyway. */
+  readonly quiet: boolean;
+}
+export interface CommitOptions extends CommitFlags {
+  readonly container: string;
+  readonly reference?: string;
 }
 
 /** `hb import [flags] FILE|-|URL [REFERENCE]`. */

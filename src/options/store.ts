@@ -26,3 +26,12 @@ export interface SystemOptions {
   /** `table`, `json`, or a template. */
   readonly format: string;
 }
+
+/** `hb store export|import [flags] DIR [IMAGE…]`. */
+export interface StoreOptions {
+  readonly verb: "export" | "import";
+  readonly directory: string;
+  /** All when there are none. */
+  readonly images: readonly string[];
+  readonly quiet: boolean;
+}

@@ -9,7 +9,7 @@ import { drawStatus, humanSize, printStatus, statusTerminal } from "../output.ts
 
 export type LayerState =
   | ("queued" | "waiting" | "pulling" | "present" | "done" | "failed")
-  | ("preparing" | "pushing" | "mounted" | "pushed");
+  | ("preparing" | "pushing" | "mounted" | "pushed" | "written");
 
 /** One layer as it is now. */
 export interface LayerView {
@@ -27,7 +27,10 @@ export interface PullProgress {
   /** All layers of an image, before the first is begun; several images may share layers. */
   begin(layers: readonly { readonly id: string; readonly total: number }[]): void;
   update(id: string, state: LayerState): void;
+  /** More bytes have come or gone; fewer than none where an upload begins anew. */
   received(id: string, bytes: number): void;
+  /** A layer turns out to have another size. */
+  resize(id: string, total: number): void;
   /** The pull is over, well or not. */
   end(): void;
 }
@@ -37,6 +40,7 @@ export const silentProgress: PullProgress = {
   begin: () => undefined,
   update: () => undefined,
   received: () => undefined,
+  resize: () => undefined,
   end: () => undefined,
 };
 
@@ -56,6 +60,7 @@ const WORDS: Readonly<Record<LayerState, string>> = {
   pushing: "Pushing",
   mounted: "Mounted from another repository",
   pushed: "Pushed",
+  written: "Written",
 };
 
 class LineProgress implements PullProgress {
@@ -67,7 +72,7 @@ class LineProgress implements PullProgress {
 
   update(id: string, state: LayerState): void {
     if (state === "present" || state === "mounted") printStatus(`${id}: ${WORDS[state]}`);
-    if (state !== "done" && state !== "pushed") return;
+    if (state !== "done" && state !== "pushed" && state !== "written") return;
     printStatus(`${id}: ${WORDS[state]} (${humanSize(this.#totals.get(id) ?? 0)})`);
   }
 
@@ -75,10 +80,17 @@ class LineProgress implements PullProgress {
     // A log wants results, not their growing.
   }
 
+  resize(id: string, total: number): void {
+    this.#totals.set(id, total);
+  }
+
   end(): void {
     // Nothing is pending: lines are printed as they come.
   }
 }
+
+const activeStates: readonly LayerState[] = ["pulling", "waiting", "preparing", "pushing"];
+const overStates: readonly LayerState[] = ["done", "pushed", "present", "mounted"];
 
 const FRAME_MS = 100;
 /** Rates are over this long: steady enough to read, quick enough to follow. */
@@ -104,6 +116,11 @@ class BarProgress implements PullProgress {
 
   received(id: string, bytes: number): void {
     this.#layers.get(id)?.receive(bytes, performance.now());
+  }
+
+  resize(id: string, total: number): void {
+    const layer = this.#layers.get(id);
+    if (layer !== undefined) layer.total = total;
   }
 
   end(): void {
@@ -133,7 +150,7 @@ class BarLayer {
 
   constructor(
     readonly id: string,
-    readonly total: number,
+    public total: number,
   ) {}
 
   receive(bytes: number, at: number): void {
@@ -148,7 +165,7 @@ class BarLayer {
     const { id, state, total } = this;
     const since = this.#samples[0];
     const seconds = since === undefined ? 0 : (now - since.at) / 1000;
-    const rate = seconds > 0 ? (this.#received - (since?.received ?? 0)) / seconds : 0;
+    const rate = seconds > 0 ? Math.max(0, this.#received - (since?.received ?? 0)) / seconds : 0;
     return { id, state, received: Math.min(this.#received, total), total, rate };
   }
 }
@@ -162,14 +179,16 @@ export function render(
   const rowsMax = Math.max(1, terminal.rows - 1);
   const columns = Math.max(1, terminal.columns - 1);
   if (layers.length <= rowsMax) return layers.map((layer) => layerLine(layer, columns));
-  const active = layers.filter(({ state }) => state === "pulling" || state === "waiting");
+  const active = layers.filter(({ state }) => activeStates.includes(state));
   const shown = active.slice(0, rowsMax - 1).map((layer) => layerLine(layer, columns));
   return [...shown, totalLine(layers).slice(0, columns)];
 }
 
 function layerLine(layer: LayerView, columns: number): string {
   const { id, state, received, total, rate } = layer;
-  if (state !== "pulling") return `${id}: ${WORDS[state]}`.slice(0, columns);
+  if (state !== "pulling" && state !== "pushing") {
+    return `${id}: ${WORDS[state]}`.slice(0, columns);
+  }
   const amount = `${humanSize(received)}/${humanSize(total)}`.padStart(15);
   const numbers = `${amount}  ${humanSize(Math.round(rate))}/s`;
   const room = columns - id.length - numbers.length - 6;
@@ -184,8 +203,8 @@ function bar(part: number, width: number): string {
 }
 
 function totalLine(layers: readonly LayerView[]): string {
-  const over = layers.filter(({ state }) => state === "done" || state === "present").length;
-  const wanted = layers.filter(({ state }) => state !== "present");
+  const over = layers.filter(({ state }) => overStates.includes(state)).length;
+  const wanted = layers.filter(({ state }) => state !== "present" && state !== "mounted");
   const received = wanted.reduce((sum, layer) => sum + layer.received, 0);
   const total = wanted.reduce((sum, layer) => sum + layer.total, 0);
   return `${over} of ${layers.length} layers, ${humanSize(received)}/${humanSize(total)}`;

@@ -34,8 +34,11 @@ export interface SessionRequest {
   /** GET if absent. */
   readonly method?: HttpMethod;
   readonly body?: Blob;
+  readonly onSent?: (bytes: number) => void;
   /** What is to be allowed on the repository; `pull` if absent. */
   readonly actions?: "pull" | "pull,push";
+  /** Another repository that is read from. */
+  readonly source?: string;
   readonly isAddressedByDigest: boolean;
   /** Statuses besides 200 that are answers, not errors. */
   readonly accepts?: readonly number[];
@@ -63,11 +66,12 @@ export class Session {
   /** The registry's good answer; anything else is thrown as a RegistryError. */
   async get(request: SessionRequest): Promise<Response> {
     const scheme = await this.#chosenScheme(request.signal);
-    const { repository, actions = "pull" } = request;
+    const { repository, source, actions = "pull" } = request;
+    const more = source === undefined ? "" : ` repository:${source}:pull`;
     const answer = await this.#sendAuthorized({
       ...request,
       path: `${repository}/${request.path}`,
-      scope: `repository:${repository}:${actions}`,
+      scope: `repository:${repository}:${actions}${more}`,
       scheme,
     });
     const { response } = answer;
@@ -96,10 +100,10 @@ export class Session {
   async #sendAuthorized(request: ScopedRequest): Promise<HttpAnswer> {
     const { authenticator, endpoint, transport } = this.#options;
     const { doing, headers = {}, isAddressedByDigest, repository, scheme, scope, signal } = request;
-    const { method, body, attempts } = request;
+    const { method, body, attempts, onSent } = request;
     const own = new URL(`${scheme}://${endpoint.host}/v2/${request.path}`);
     const url = request.url ?? own;
-    const optional = compact({ method, body, attempts });
+    const optional = compact({ method, body, attempts, onSent });
     const send = (authorization: string | undefined): Promise<HttpAnswer> => {
       const common = { doing, url, headers, isAddressedByDigest, signal, ...optional };
       return transport.send({ ...common, authorization });

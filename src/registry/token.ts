@@ -14,7 +14,7 @@ import { RegistryError } from "./registry-error.ts";
 export interface AuthorizationRequest {
   /** The beginning of an error message. */
   readonly doing: string;
-  /** As `repository:library/alpine:pull`; "" for the registry as a whole. */
+  /** As `repository:library/alpine:pull`, several with spaces; "" for the registry as a whole. */
   readonly scope: string;
   /** What the credentials are looked up for. */
   readonly repository: string | undefined;
@@ -102,9 +102,21 @@ function realmOf({ doing, isPlainHttp }: AuthorizationRequest, bearer: Challenge
  * challenge is about one request, so what is needed beyond pulling is asked for as well.
  */
 function scopesOf(wanted: string, announced: string | undefined): readonly string[] {
-  const scopes = (announced ?? "").split(" ").filter((scope) => scope !== "");
-  const isEnough = scopes.includes(wanted) || (scopes.length > 0 && wanted.endsWith(":pull"));
-  return isEnough || wanted === "" ? scopes : [...scopes, wanted];
+  const [needed, scopes] = [words(wanted), words(announced ?? "")];
+  if (scopes.length > 0 && needed.every((scope) => scope.endsWith(":pull"))) return scopes;
+  return [...scopes.filter((scope) => !needed.some((own) => covers(own, scope))), ...needed];
+}
+
+/** Whether `own` is of the same resource as `other` and allows all that that one does. */
+function covers(own: string, other: string): boolean {
+  const [name, actions] = [own, other].map((scope) => scope.slice(0, scope.lastIndexOf(":") + 1));
+  const allowed = own.slice(name?.length).split(",");
+  const wanted = other.slice(actions?.length).split(",");
+  return name === actions && wanted.every((action) => allowed.includes(action));
+}
+
+function words(text: string): readonly string[] {
+  return text.split(" ").filter((word) => word !== "");
 }
 
 /** A token endpoint's answer. Some say `token`, some `access_token` (OAuth 2), some both. */

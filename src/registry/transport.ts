@@ -45,7 +45,7 @@ export interface TransportOptions {
 }
 
 /** What a registry client says. */
-export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
+export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export interface HttpRequest {
   /** The beginning of an error message, as `Cannot get manifest docker.io/library/x:1`. */
@@ -54,6 +54,8 @@ export interface HttpRequest {
   /** GET if absent. Sent again when it fails in passing, so it must bear that. */
   readonly method?: HttpMethod;
   readonly body?: Blob | string;
+  /** Told how many bytes of a Blob are on their way; with another attempt it begins anew. */
+  readonly onSent?: (bytes: number) => void;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent to the origin of `url` only. */
   readonly authorization?: string | undefined;
@@ -165,10 +167,16 @@ export class Transport {
       // The environment has been read: fetch shall not do it again by rules of its own.
       proxy: proxy === false ? proxy : { url: proxy, respectNoProxy: false },
     };
-    const { method = "GET", body } = request;
+    const { method = "GET", onSent } = request;
     // A body is given time to go out, at a rate below which nothing is worth waiting for.
-    const bodyBytes = body instanceof Blob ? body.size : 0;
+    const bodyBytes = request.body instanceof Blob ? request.body.size : 0;
     const sendMs = (bodyBytes / bodyBytesPerSecondMin) * 1000;
+    let body: string | Blob | ReadableStream<Uint8Array> | undefined = request.body;
+    if (body instanceof Blob && bodyBytes > 0 && onSent !== undefined) {
+      // A stream's length is not seen; without it a server is sent chunks, which some refuse.
+      headers["content-length"] = String(bodyBytes);
+      body = counted(body, onSent);
+    }
     try {
       return await ky(url, {
         ...bunOptions,
@@ -190,6 +198,19 @@ export class Transport {
       throw proxyError(request.doing, url.host, new URL(proxy).host, error);
     }
   }
+}
+
+/** The bytes of `body`, reported as they are taken. */
+function counted(body: Blob, onSent: (bytes: number) => void): ReadableStream<Uint8Array> {
+  let sent = 0;
+  const count = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      sent += chunk.length;
+      onSent(sent);
+      controller.enqueue(chunk);
+    },
+  });
+  return body.stream().pipeThrough(count);
 }
 
 /** With 301, 302 and 303 a POST would become a GET (RFC 9110 section 15.4): no upload any more. */

@@ -11,7 +11,7 @@ import { isDigest } from "../image/digest.ts";
 import { discard } from "./body.ts";
 import { isPassing } from "./network.ts";
 import { RegistryError } from "./registry-error.ts";
-import { attemptsMax, backoffMs, type Clock } from "./retry.ts";
+import { attemptsMax, backoffMs, type Clock, isPassingStatus } from "./retry.ts";
 import type { Session, SessionRequest } from "./session.ts";
 
 /** What is uploaded: every part of it can be had again. */
@@ -22,6 +22,9 @@ export interface Content {
 
 /** Small enough for the body limits of proxies, large enough for object stores (S3: 5 MiB). */
 const chunkBytesMin = 16 << 20;
+
+/** Told how far an upload has got; where it begins anew, that is less than before. */
+export type OnPosition = (bytes: number) => void;
 
 /** What a mount or the start of an upload came to. */
 type Started =
@@ -66,33 +69,42 @@ export class Uploader {
   async mount({ digest }: Descriptor, from: string): Promise<boolean> {
     const query = `?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
     try {
-      return (await this.#start(query)).isMounted;
+      const started = await this.#start(query, from);
+      if (!started.isMounted) await this.#cancel(started.upload);
+      return started.isMounted;
     } catch (error) {
-      // Some registries refuse what they will not mount instead of starting an upload.
-      const isRefusal = error instanceof RegistryError && error.status >= 400;
-      if (isRefusal && error.status < 500) return false;
+      // Some refuse what they will not mount instead of starting an upload, and token services
+      // refuse the right to read where it would come from.
+      if (isRefusal(error)) return false;
       throw error;
     }
   }
 
   /** Uploads the blob. */
-  async put(descriptor: Descriptor, content: Content): Promise<void> {
+  async put(
+    descriptor: Descriptor,
+    content: Content,
+    onPosition: OnPosition = () => undefined,
+  ): Promise<void> {
     const { clock, signal } = this.#options;
     let isWhole = true;
     for (let attempt = 1; ; attempt++) {
       try {
+        // Where only the answer was lost, all of it is there.
+        if (attempt > 1 && (await this.has(descriptor))) return;
         const started = await this.#start("");
         if (started.isMounted) return;
         const { upload } = started;
         if (isWhole && upload.chunkBytes === undefined) {
-          return await this.#finish(descriptor, upload, content.slice(0, content.size));
+          return await this.#finish(descriptor, upload, content.slice(0, content.size), onPosition);
         }
-        return await this.#putChunks(descriptor, upload, content);
+        return await this.#putChunks(descriptor, upload, content, onPosition);
       } catch (error) {
         signal?.throwIfAborted();
-        const isTooLarge = error instanceof RegistryError && error.status === 413;
-        if (!isPassing(error) && !(isTooLarge && isWhole)) throw error;
-        if (attempt >= attemptsMax) throw error;
+        const status = error instanceof RegistryError ? error.status : 0;
+        // 404: the registry has lost the upload. 413: a proxy before it takes smaller pieces.
+        const mayHelp = isTransient(error) || status === 404 || (status === 413 && isWhole);
+        if (!mayHelp || attempt >= attemptsMax) throw error;
         isWhole = false;
         await clock.sleep(backoffMs(attempt + 1, clock.random), signal);
       }
@@ -117,9 +129,10 @@ export class Uploader {
     });
   }
 
-  async #start(query: string): Promise<Started> {
+  async #start(query: string, source?: string): Promise<Started> {
     const response = await this.#send("Cannot start an upload", {
       method: "POST",
+      ...(source === undefined ? {} : { source }),
       path: `blobs/uploads/${query}`,
       accepts: [201, 202],
       body: new Blob([]),
@@ -131,8 +144,23 @@ export class Uploader {
     return { isMounted: false, upload: { url: this.#location(response), chunkBytes } };
   }
 
+  /** Gives up an upload that nobody wanted; a registry that has no word for that forgets it. */
+  async #cancel({ url }: Upload): Promise<void> {
+    const request = { method: "DELETE", path: "", url, attempts: 1, accepts: [202, 204] } as const;
+    try {
+      await discard(await this.#send("Cannot cancel an upload", request));
+    } catch (error) {
+      if (!isRefusal(error) && !isTransient(error)) throw error;
+    }
+  }
+
   /** Ends an upload with the last of its bytes. */
-  async #finish({ digest }: Descriptor, upload: Upload, rest: Blob): Promise<void> {
+  async #finish(
+    { digest }: Descriptor,
+    upload: Upload,
+    rest: Blob,
+    onSent?: OnPosition,
+  ): Promise<void> {
     const url = new URL(upload.url);
     url.searchParams.set("digest", digest);
     const response = await this.#send(`Cannot upload blob ${digest}`, {
@@ -141,26 +169,33 @@ export class Uploader {
       url,
       headers: { "content-type": "application/octet-stream" },
       body: rest,
+      ...(onSent === undefined ? {} : { onSent }),
       attempts: 1,
       accepts: [201, 202, 204],
     });
     await discard(response);
   }
 
-  async #putChunks(descriptor: Descriptor, upload: Upload, content: Content): Promise<void> {
+  async #putChunks(
+    descriptor: Descriptor,
+    upload: Upload,
+    content: Content,
+    onPosition: OnPosition,
+  ): Promise<void> {
     const size = upload.chunkBytes ?? chunkBytesMin;
     let failures = 0;
     for (let start = 0; start < content.size; ) {
       const end = Math.min(content.size, start + size);
       try {
-        await this.#patch(descriptor, upload, content.slice(start, end), start);
+        const chunk = { start, body: content.slice(start, end) };
+        await this.#patch(descriptor, upload, chunk, onPosition);
         start = end;
         failures = 0;
       } catch (error) {
         const { clock, signal } = this.#options;
         signal?.throwIfAborted();
         const isOutOfStep = error instanceof RegistryError && error.status === 416;
-        if (++failures >= attemptsMax || !(isPassing(error) || isOutOfStep)) throw error;
+        if (++failures >= attemptsMax || !(isTransient(error) || isOutOfStep)) throw error;
         await clock.sleep(backoffMs(failures + 1, clock.random), signal);
         start = await this.#position(descriptor, upload, content.size);
       }
@@ -168,16 +203,22 @@ export class Uploader {
     await this.#finish(descriptor, upload, new Blob([]));
   }
 
-  async #patch({ digest }: Descriptor, upload: Upload, chunk: Blob, start: number): Promise<void> {
+  async #patch(
+    { digest }: Descriptor,
+    upload: Upload,
+    { start, body }: { readonly start: number; readonly body: Blob },
+    onPosition: OnPosition,
+  ): Promise<void> {
     const response = await this.#send(`Cannot upload blob ${digest}`, {
       method: "PATCH",
       path: "",
       url: upload.url,
       headers: {
         "content-type": "application/octet-stream",
-        "content-range": `${start}-${start + chunk.size - 1}`,
+        "content-range": `${start}-${start + body.size - 1}`,
       },
-      body: chunk,
+      body,
+      onSent: (bytes) => onPosition(start + bytes),
       attempts: 1,
       accepts: [202, 204],
     });
@@ -202,10 +243,22 @@ export class Uploader {
 
   #location(response: Response): URL {
     const url = URL.parse(response.headers.get("location") ?? "", response.url);
-    if (url !== null && (url.protocol === "https:" || url.protocol === "http:")) return url;
-    throw new RegistryError(`Cannot push to ${this.#options.name}: it does not say where to`, {
-      hint: "the registry does not follow distribution-spec: tell its operator",
-    });
+    const doing = `Cannot push to ${this.#options.name}`;
+    if (url === null || !(url.protocol === "https:" || url.protocol === "http:")) {
+      throw new RegistryError(`${doing}: it does not say where to`, {
+        hint: "the registry does not follow distribution-spec: tell its operator",
+      });
+    }
+    const asked = new URL(response.url);
+    if (url.protocol === "https:" || asked.protocol === "http:") return url;
+    if (url.host !== asked.host) {
+      throw new RegistryError(`${doing}: it leads from HTTPS to plain HTTP at ${url.host}`, {
+        hint: "anyone on the way could read the image: tell the registry's operator",
+      });
+    }
+    // A registry behind a proxy that ends TLS does not know what its clients speak.
+    url.protocol = "https:";
+    return url;
   }
 
   async #send(
@@ -222,4 +275,13 @@ export class Uploader {
       signal,
     });
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof RegistryError && error.status >= 400 && error.status < 500;
+}
+
+/** Whether another attempt may do. */
+function isTransient(error: unknown): boolean {
+  return isPassing(error) || (error instanceof RegistryError && isPassingStatus(error.status));
 }

@@ -123,7 +123,7 @@ class Check {
 }
 
 /** images/docker.io/library/debian:12/linux-arm-v7.json -> what is to be pulled again. */
-function wantedBy(store: StorePaths, file: StorePath): CheckedImage["wanted"] {
+export function wantedBy(store: StorePaths, file: StorePath): CheckedImage["wanted"] {
   const place = dirname(file).slice(store.images.length + 1);
   const words = /^([^/]+)\.json$/.exec(file.slice(dirname(file).length + 1))?.[1];
   try {

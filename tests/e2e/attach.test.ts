@@ -7,17 +7,9 @@ import { Box, busybox, hbBinary } from "./harness.ts";
 const box = new Box();
 const size = { cols: 91, rows: 33 };
 
-async function hb(...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await box.hb(args);
-  expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: "" });
-  return stdout;
-}
+const hb = (...args: string[]) => box.must(...args);
 
-/** Starts a container that runs `script`; its id. */
-async function started(script: string, ...flags: string[]): Promise<string> {
-  const run = ["run", "-q", "-d", "--network", "none", ...flags];
-  return (await hb(...run, busybox, "sh", "-c", script)).trimEnd();
-}
+const started = (script: string, ...flags: string[]) => box.started(script, ...flags);
 
 /** Until /go is there: who sees this has attached. */
 const ticking = "while ! test -e /go; do echo tick; sleep 0.02; done";

@@ -92,6 +92,19 @@ export class Box {
     return stdout.replace(/\n$/, "");
   }
 
+  /** `hb ARGS…` that must succeed without a word on stderr: what it printed. */
+  async must(...args: string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.hb(args);
+    expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: "" });
+    return stdout;
+  }
+
+  /** Starts a detached container that runs `script`; its id. */
+  async started(script: string, ...flags: string[]): Promise<string> {
+    const run = ["run", "-q", "-d", "--network", "none", ...flags];
+    return (await this.must(...run, busybox, "sh", "-c", script)).trimEnd();
+  }
+
   /** A failing command: its one line on stderr after any notices, and nothing on stdout. */
   async failure(status: number, args: readonly string[], options: RunOptions = {}) {
     const result = await this.hb(args, options);

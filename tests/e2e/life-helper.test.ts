@@ -16,11 +16,7 @@ const deaf = (signal: string) =>
   `trap 'echo heard' ${signal}; echo ready; while :; do sleep 1000 & wait; done`;
 
 /** A command that must succeed: what it printed, without the last line end. */
-async function hb(...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await box.hb(args);
-  expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: "" });
-  return stdout.replace(/\n$/, "");
-}
+const hb = async (...args: string[]) => (await box.must(...args)).replace(/\n$/, "");
 
 async function detached(name: string, ...args: string[]): Promise<string> {
   return hb("run", "-q", "-d", "--name", name, ...args);

@@ -7,11 +7,7 @@ const box = new Box();
 const sleeper = ["sh", "-c", "sleep 1000 & exec sleep 1001"];
 
 /** A command that must succeed: what it printed, without the last line end. */
-async function hb(...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await box.hb(args);
-  expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: "" });
-  return stdout.replace(/\n$/, "");
-}
+const hb = async (...args: string[]) => (await box.must(...args)).replace(/\n$/, "");
 
 async function sorted(...args: string[]): Promise<string[]> {
   return (await hb(...args)).split("\n").sort();

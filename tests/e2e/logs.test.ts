@@ -6,18 +6,9 @@ import { Box, busybox, hbBinary, rootTest } from "./harness.ts";
 
 const box = new Box();
 
-/** A command that must succeed: what it printed. */
-async function hb(...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await box.hb(args);
-  expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: "" });
-  return stdout;
-}
+const hb = (...args: string[]) => box.must(...args);
 
-/** Starts a container that runs `script`; its id. */
-async function started(script: string, ...flags: string[]): Promise<string> {
-  const run = ["run", "-q", "-d", "--network", "none", ...flags];
-  return (await hb(...run, busybox, "sh", "-c", script)).trimEnd();
-}
+const started = (script: string, ...flags: string[]) => box.started(script, ...flags);
 
 async function removed(id: string): Promise<void> {
   await hb("rm", "-f", id);

@@ -73,7 +73,11 @@ describe("in a later boot", () => {
     expect((await box.hb(["create", "--name", "old", image, "true"])).status).toBe(0);
     startAnew(box.store);
     truncateSync(largest()("l1-29"), 5);
-    for (const args of [["run", image, "true"], ["start", "old"], ["create", image]]) {
+    for (const args of [
+      ["run", image, "true"],
+      ["start", "old"],
+      ["create", image],
+    ]) {
       const said = await box.failure(args[0] === "start" ? 1 : 125, args);
       expect(said).toMatch(/layer [0-9a-f]{12} is damaged: l1-29 is cut off; .*check --repair/);
     }
@@ -101,31 +105,34 @@ describe("in a later boot", () => {
   });
 });
 
-rootTest("a power cut at any moment leaves an image whole, absent, or named and repaired", async () => {
-  const disk = Disk.make(box.path("power"));
-  const seen = new Set<string>();
-  try {
-    const until = performance.now() + 15_000;
-    for (let round = 0; performance.now() < until; round++) {
-      const store = `${disk.mountPoint}/store-${round}`;
-      const pull = box.hb(["pull", "-q", image], { env: { HB_ROOT: store } });
-      await (round % 3 === 0 ? undefined : pull);
-      // As the kernel does it in time: only names, by writing the journal, or data as well.
-      const name = `${disk.mountPoint}/lost+found`;
-      const written = box.command(["sync", ...(round % 3 === 1 ? [name] : ["-f", name])]);
-      const seconds = (Math.random() * 0.2).toFixed(3);
-      await (round % 3 === 1 ? written : box.command(["sleep", seconds]));
-      disk.cutPower();
-      await Promise.all([pull, written]);
+rootTest(
+  "a power cut at any moment leaves an image whole, absent, or named and repaired",
+  async () => {
+    const disk = Disk.make(box.path("power"));
+    const seen = new Set<string>();
+    try {
+      const until = performance.now() + 15_000;
+      for (let round = 0; performance.now() < until; round++) {
+        const store = `${disk.mountPoint}/store-${round}`;
+        const pull = box.hb(["pull", "-q", image], { env: { HB_ROOT: store } });
+        await (round % 3 === 0 ? undefined : pull);
+        // As the kernel does it in time: only names, by writing the journal, or data as well.
+        const name = `${disk.mountPoint}/lost+found`;
+        const written = box.command(["sync", ...(round % 3 === 1 ? [name] : ["-f", name])]);
+        const seconds = (Math.random() * 0.2).toFixed(3);
+        await (round % 3 === 1 ? written : box.command(["sleep", seconds]));
+        disk.cutPower();
+        await Promise.all([pull, written]);
+        disk.unmount();
+        disk.mount();
+        seen.add(await expectNothingBroken(store));
+      }
+    } finally {
       disk.unmount();
-      disk.mount();
-      seen.add(await expectNothingBroken(store));
     }
-  } finally {
-    disk.unmount();
-  }
-  expect([...seen].sort()).toEqual(["absent", "damaged", "whole"]);
-});
+    expect([...seen].sort()).toEqual(["absent", "damaged", "whole"]);
+  },
+);
 
 async function expectNothingBroken(store: string): Promise<string> {
   const env = { HB_ROOT: store };

@@ -15,6 +15,8 @@ export interface TokenServerOptions {
   /** `NAME:PASSWORD` */
   readonly user: string;
   readonly refreshToken: string;
+  /** How long a token is good, at most a second less, whatever is said of it. */
+  readonly lifeSeconds?: number;
 }
 
 export interface TokenServer {
@@ -22,11 +24,15 @@ export interface TokenServer {
   readonly auth: object;
   /** One line for each question: method, user, scopes. */
   readonly log: readonly string[];
+  /** Resolves when all tokens that were issued so far have ended. */
+  ended(): Promise<void>;
   stop(): void;
 }
 
 const issuer = "hb-tests";
-const lifeSeconds = 300;
+const announcedSeconds = 300;
+/** docker-registry takes a token for so long after its end. */
+const leewaySeconds = 60;
 
 /** Starts it on a free port of 127.0.0.1. */
 export async function startTokenServer(options: TokenServerOptions): Promise<TokenServer> {
@@ -34,9 +40,10 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
   const rootcertbundle = join(options.folder, "tokens.crt");
   writeFileSync(rootcertbundle, cert);
   const log: string[] = [];
+  const life = options.lifeSeconds ?? announcedSeconds;
   const issue = (access: readonly object[]): string => {
     const now = Math.floor(Date.now() / 1000);
-    const times = { iat: now, nbf: now - 10, exp: now + lifeSeconds };
+    const times = { iat: now, nbf: now - 10, exp: now + life - leewaySeconds };
     const claims = {
       iss: issuer,
       aud: issuer,
@@ -56,11 +63,12 @@ export async function startTokenServer(options: TokenServerOptions): Promise<Tok
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const realm = `http://127.0.0.1:${port}/token`;
+  const ended = () => Bun.sleep(life * 1000 + 100);
   const stop = () => {
     server.closeAllConnections();
     server.close();
   };
-  return { auth: { token: { realm, service: issuer, issuer, rootcertbundle } }, log, stop };
+  return { auth: { token: { realm, service: issuer, issuer, rootcertbundle } }, log, ended, stop };
 }
 
 interface Desk extends TokenServerOptions {
@@ -89,7 +97,7 @@ async function answer(
   };
   if (shown && !isKnown) return reply(401, { details: "incorrect user name or password" });
   const token = desk.issue(scopes.map((scope) => grant(scope, isKnown)));
-  reply(200, isPost ? { access_token: token } : { token, expires_in: lifeSeconds });
+  reply(200, isPost ? { access_token: token } : { token, expires_in: announcedSeconds });
 }
 
 /** What is allowed of `repository:NAME:ACTIONS`. */
