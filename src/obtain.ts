@@ -5,9 +5,10 @@
 
 import { HbError } from "./errors.ts";
 import { helperMapFlags, type Identity } from "./host/identity.ts";
+import { embeddedName, parseName, tellAlias } from "./host/short-names.ts";
 import { type ImageConfig, parseConfig } from "./image/config.ts";
 import { hostPlatform, type Platform, parsePlatform } from "./image/platform.ts";
-import { familiarName, parseReference, type Reference } from "./image/reference.ts";
+import { familiarName, type Reference } from "./image/reference.ts";
 import type { ImageFlags, PullPolicy } from "./options.ts";
 import type { Registry } from "./registry/client.ts";
 import { readBlob } from "./store/blobs.ts";
@@ -35,9 +36,6 @@ interface Places {
   /** Called before anything is fetched: the last chance to find the rest of the flags wrong. */
   readonly beforePull: () => Promise<void>;
 }
-
-/** The bare name of the image that is embedded in hb. */
-export const embeddedName = "hello";
 
 /** The image `wanted` names, pulled first where its policy says so. */
 export async function obtainImage(wanted: Wanted, places: Places): Promise<ObtainedImage> {
@@ -75,7 +73,7 @@ export async function requireIntact(
 
 /** What is meant by the image's name: what the lock file says, where one is to be held to. */
 async function referenceOf({ image, locked }: Wanted): Promise<Reference> {
-  const reference = parseReference(image);
+  const reference = parseName(image);
   if (locked === undefined) return reference;
   return (await import("./lock-file.ts")).lockedReference(reference, locked);
 }
@@ -115,7 +113,7 @@ async function importEmbedded(
 }
 
 async function pull(
-  flags: Pick<ImageFlags, "cacert" | "creds" | "tlsVerify" | "quiet">,
+  flags: Pick<ImageFlags, "cacert" | "creds" | "tlsVerify" | "quiet"> & { readonly image?: string },
   reference: Reference,
   platform: Platform,
   places: Places,
@@ -129,7 +127,8 @@ async function pull(
       import("./output.ts"),
     ]);
   const { store, identity } = places;
-  const { cacert, creds, quiet, tlsVerify } = flags;
+  const { cacert, creds, image, quiet, tlsVerify } = flags;
+  if (image !== undefined) tellAlias(image, printNotice);
   const settings = { store, identity, platform, quiet, tlsVerify, cacert };
   const source = registry === undefined ? {} : { registry };
   const pulled = await interruptible(async (signal) => {

@@ -243,7 +243,8 @@ class Pull {
 
   /** Brings all layers into the store, several at once; the first failure stops the others. */
   async #fetchLayers(layers: readonly StackedLayer[], held: HeldLayers): Promise<void> {
-    const queue = [...layers];
+    // Largest first: begun last, it would be unpacked alone.
+    const queue = layers.toSorted((a, b) => b.descriptor.size - a.descriptor.size);
     this.#progress.begin(
       layers.map(({ descriptor }) => ({ id: idOf(descriptor.digest), total: descriptor.size })),
     );

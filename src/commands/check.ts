@@ -3,8 +3,9 @@
 import { formatError, HbError } from "../errors.ts";
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { localMeanings } from "../host/short-names.ts";
 import { digestHex } from "../image/digest.ts";
-import { formatReference, parseReference } from "../image/reference.ts";
+import { formatReference } from "../image/reference.ts";
 import { damageOf } from "../intact.ts";
 import type { CheckOptions } from "../options/store.ts";
 import { printNotice, printResult } from "../output.ts";
@@ -57,12 +58,13 @@ function isMeant({ wanted, record }: CheckedImage, text: string): boolean {
     return true;
   }
   if (text.startsWith("sha256:")) return false;
-  const asked = parseReference(text);
   const { reference } = wanted;
-  if (formatReference(asked) === formatReference(reference)) return true;
-  if (asked.digest === undefined || asked.repository !== reference.repository) return false;
-  const isHere = asked.registry === reference.registry;
-  return isHere && (record?.manifest === asked.digest || record?.index === asked.digest);
+  return localMeanings(text).some((asked) => {
+    if (formatReference(asked) === formatReference(reference)) return true;
+    if (asked.digest === undefined || asked.repository !== reference.repository) return false;
+    const isHere = asked.registry === reference.registry;
+    return isHere && (record?.manifest === asked.digest || record?.index === asked.digest);
+  });
 }
 
 async function repairAll(
