@@ -166,6 +166,14 @@ export const faults = {
       send(response, 200, blob.bytes, { "Content-Encoding": "gzip" });
     }),
   },
+  "no-head": {
+    about: "HEAD is not allowed",
+    handle: ({ request, response }) => {
+      if (request.method !== "HEAD") return false;
+      sendError(response, 405, "UNSUPPORTED", "method not allowed");
+      return true;
+    },
+  },
   "missing-blob": {
     about: "layers are not found",
     handle: onLayer((_request, response) => {
