@@ -4,13 +4,15 @@
  */
 
 import { HbError } from "./errors.ts";
-import type { Identity } from "./host/identity.ts";
+import { helperMapFlags, type Identity } from "./host/identity.ts";
+import { embeddedName, parseName, tellAlias } from "./host/short-names.ts";
 import { type ImageConfig, parseConfig } from "./image/config.ts";
 import { hostPlatform, type Platform, parsePlatform } from "./image/platform.ts";
-import { familiarName, parseReference, type Reference } from "./image/reference.ts";
+import { familiarName, type Reference } from "./image/reference.ts";
 import type { ImageFlags, PullPolicy } from "./options.ts";
 import type { Registry } from "./registry/client.ts";
 import { readBlob } from "./store/blobs.ts";
+import { unsettledLayers } from "./store/boot.ts";
 import { findImage, findStoredImage, type ImageRecord, noteUse } from "./store/images.ts";
 import { layerDiffPath, type StorePaths } from "./store/layout.ts";
 
@@ -35,9 +37,6 @@ interface Places {
   readonly beforePull: () => Promise<void>;
 }
 
-/** The bare name of the image that is embedded in hb. */
-export const embeddedName = "hello";
-
 /** The image `wanted` names, pulled first where its policy says so. */
 export async function obtainImage(wanted: Wanted, places: Places): Promise<ObtainedImage> {
   const reference = await referenceOf(wanted);
@@ -48,7 +47,8 @@ export async function obtainImage(wanted: Wanted, places: Places): Promise<Obtai
   const record = isEmbedded
     ? await importEmbedded(reference, platform, places)
     : await findOrPull(wanted, reference, platform, places);
-  const { store } = places;
+  const { store, identity } = places;
+  await requireIntact(familiarName(reference), record.layers, { store, identity });
   return {
     name: familiarName(reference),
     record,
@@ -57,9 +57,23 @@ export async function obtainImage(wanted: Wanted, places: Places): Promise<Obtai
   };
 }
 
+/**
+ * Refuses an image's layers where they lost data since they were unpacked. That is looked for once,
+ * after the machine has started anew; the way of all others loads nothing.
+ */
+export async function requireIntact(
+  image: string,
+  layers: readonly string[],
+  { store, identity }: Pick<Places, "store" | "identity">,
+): Promise<void> {
+  if (unsettledLayers(store, layers).length === 0) return;
+  const { refuseDamaged } = await import("./intact.ts");
+  await refuseDamaged(image, layers, { store, mapFlags: helperMapFlags(identity) });
+}
+
 /** What is meant by the image's name: what the lock file says, where one is to be held to. */
 async function referenceOf({ image, locked }: Wanted): Promise<Reference> {
-  const reference = parseReference(image);
+  const reference = parseName(image);
   if (locked === undefined) return reference;
   return (await import("./lock-file.ts")).lockedReference(reference, locked);
 }
@@ -99,7 +113,7 @@ async function importEmbedded(
 }
 
 async function pull(
-  flags: Pick<ImageFlags, "cacert" | "creds" | "tlsVerify" | "quiet">,
+  flags: Pick<ImageFlags, "cacert" | "creds" | "tlsVerify" | "quiet"> & { readonly image?: string },
   reference: Reference,
   platform: Platform,
   places: Places,
@@ -113,7 +127,8 @@ async function pull(
       import("./output.ts"),
     ]);
   const { store, identity } = places;
-  const { cacert, creds, quiet, tlsVerify } = flags;
+  const { cacert, creds, image, quiet, tlsVerify } = flags;
+  if (image !== undefined) tellAlias(image, printNotice);
   const settings = { store, identity, platform, quiet, tlsVerify, cacert };
   const source = registry === undefined ? {} : { registry };
   const pulled = await interruptible(async (signal) => {

@@ -123,6 +123,7 @@ fn writePending(layer: *Layer, staging: sys.Fd) report.Error!void {
     const fd = try report.check(opened, "make the pending file", .{});
     defer sys.close(fd);
 
+    layer.pending.end() catch return layer_module.outOfMemory();
     const written = sys.writeAll(fd, layer.pending.bytes.items);
     try report.check(written, "write the pending file", .{});
 }

@@ -6,9 +6,10 @@ import { type OpenArchive, openArchive, spool } from "../archive/open.ts";
 import { HbError } from "../errors.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { parseName } from "../host/short-names.ts";
 import { applyChanges } from "../image/change.ts";
 import { hostPlatform, parsePlatform } from "../image/platform.ts";
-import { familiarName, namelessReference, parseReference } from "../image/reference.ts";
+import { familiarName, namelessReference } from "../image/reference.ts";
 import { decompress } from "../layer/decompress.ts";
 import type { ImportOptions } from "../options/images.ts";
 import { openProgress, type PullProgress, silentProgress } from "../output/progress.ts";
@@ -20,7 +21,7 @@ import { createStore, currentStore, type StorePaths } from "../store/layout.ts";
 /** Makes the image and prints its id, as docker does. */
 export async function importFiles(options: ImportOptions): Promise<number> {
   const { source, change, message, quiet } = options;
-  const name = options.reference === undefined ? undefined : parseReference(options.reference);
+  const name = options.reference === undefined ? undefined : parseName(options.reference);
   if (name?.digest !== undefined) {
     throw new HbError(`Cannot import ${familiarName(name)}: a name with a digest is no choice`, {
       hint: "write REPOSITORY[:TAG]",
