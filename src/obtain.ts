@@ -4,7 +4,7 @@
  */
 
 import { HbError } from "./errors.ts";
-import type { Identity } from "./host/identity.ts";
+import { helperMapFlags, type Identity } from "./host/identity.ts";
 import { embeddedName, parseName, tellAlias } from "./host/short-names.ts";
 import { type ImageConfig, parseConfig } from "./image/config.ts";
 import { hostPlatform, type Platform, parsePlatform } from "./image/platform.ts";
@@ -12,6 +12,7 @@ import { familiarName, type Reference } from "./image/reference.ts";
 import type { ImageFlags, PullPolicy } from "./options.ts";
 import type { Registry } from "./registry/client.ts";
 import { readBlob } from "./store/blobs.ts";
+import { unsettledLayers } from "./store/boot.ts";
 import { findImage, findStoredImage, type ImageRecord, noteUse } from "./store/images.ts";
 import { layerDiffPath, type StorePaths } from "./store/layout.ts";
 
@@ -46,13 +47,28 @@ export async function obtainImage(wanted: Wanted, places: Places): Promise<Obtai
   const record = isEmbedded
     ? await importEmbedded(reference, platform, places)
     : await findOrPull(wanted, reference, platform, places);
-  const { store } = places;
+  const { store, identity } = places;
+  await requireIntact(familiarName(reference), record.layers, { store, identity });
   return {
     name: familiarName(reference),
     record,
     config: parseConfig(readBlob(store, record.config)),
     lowerdirs: record.layers.map((name) => layerDiffPath(store, name)).reverse(),
   };
+}
+
+/**
+ * Refuses an image's layers where they lost data since they were unpacked. That is looked for once,
+ * after the machine has started anew; the way of all others loads nothing.
+ */
+export async function requireIntact(
+  image: string,
+  layers: readonly string[],
+  { store, identity }: Pick<Places, "store" | "identity">,
+): Promise<void> {
+  if (unsettledLayers(store, layers).length === 0) return;
+  const { refuseDamaged } = await import("./intact.ts");
+  await refuseDamaged(image, layers, { store, mapFlags: helperMapFlags(identity) });
 }
 
 /** What is meant by the image's name: what the lock file says, where one is to be held to. */

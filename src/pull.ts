@@ -24,6 +24,7 @@ import {
   type Platform,
 } from "./image/platform.ts";
 import { familiarName, formatReference, type Reference } from "./image/reference.ts";
+import { damageOf } from "./intact.ts";
 import { CorruptLayerError } from "./layer/decompress.ts";
 import { completeLayer, type UnpackCounts, unpackLayer } from "./layer/unpack.ts";
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
@@ -32,8 +33,9 @@ import { openRegistry, type Registry } from "./registry/client.ts";
 import type { FindCredential } from "./registry/credential.ts";
 import { RegistryError } from "./registry/registry-error.ts";
 import { putBlobs } from "./store/blobs.ts";
+import { unsettledLayers } from "./store/boot.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
-import { collectLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
+import { collectLayers, discardLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
 import {
   createStore,
   imageRecordPath,
@@ -159,6 +161,7 @@ class Pull {
     this.#checkPlatform(documents.image.platform);
     using held = new HeldLayers(store);
     const before = findImage(store, this.#reference, platform);
+    await this.#discardDamaged(documents.layers.map(({ name }) => name));
     await this.#fetchLayers(documents.layers, held);
     const isSame = before?.manifest === documents.manifest && held.holdAll(before.layers);
     const names = isSame ? before.layers : await this.#stackLayers(documents.layers, held);
@@ -168,6 +171,7 @@ class Pull {
       manifest: documents.manifest,
       ...(documents.index === undefined ? {} : { index: documents.index }),
       config: documents.config,
+      ...dated(documents.image.created),
       layers: names,
       sizeBytes: names.reduce((sum, name) => sum + layerSize(store, name), 0),
       pulledAt: new Date().toISOString(),
@@ -225,6 +229,17 @@ class Pull {
     const wanted = platform.architecture === "amd64" && !platform.variant ? ours : platform;
     if (matchPlatform(wanted, actual) !== undefined) return;
     printNotice(`the image is for ${formatPlatform(actual)}, not for ${formatPlatform(platform)}`);
+  }
+
+  /** Layers that are there and lost data since an earlier boot are fetched again. */
+  async #discardDamaged(names: readonly string[]): Promise<void> {
+    const { store } = this.#settings;
+    const access = { store, mapFlags: this.#mapFlags };
+    const damage = await damageOf(unsettledLayers(store, names), access);
+    for (const [name, why] of damage) {
+      printNotice(`the layer ${name.slice(0, 12)} is damaged and fetched again: ${why}`);
+    }
+    discardLayers(store, [...damage.keys()], this.#mapFlags);
   }
 
   /** Brings all layers into the store, several at once; the first failure stops the others. */
@@ -385,6 +400,12 @@ function hostLevel(): { readonly amd64Level?: Amd64Level } {
 /** As many as keep the cores busy with decompressing and unpacking, and a few to hide latency. */
 function layersAtOnce(): number {
   return Math.min(6, Math.max(3, availableParallelism() + 1));
+}
+
+/** For listings; whatever else an image says there is its own business. */
+function dated(created = ""): Pick<ImageRecord, "created"> {
+  const date = new Date(created);
+  return Number.isNaN(date.getTime()) ? {} : { created: date.toISOString() };
 }
 
 function idOf(digest: Digest): string {

@@ -32,7 +32,12 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   "lock-file": ["errors", "image"],
   // How much the store may take.
   budget: ["container", "errors", "output", "store"],
-  pull: ["budget", "image", "registry", "layer", "store", "helper", "host", "output", "errors"],
+  // Whether layers still have what was unpacked.
+  intact: ["errors", "helper", "image", "layer", "store"],
+  pull: [
+    ...["budget", "errors", "helper", "host", "image", "intact", "layer", "output", "registry"],
+    "store",
+  ],
   push: ["credentials", "errors", "image", "layer", "output", "registry", "store"],
   // Images to and from archives.
   archive: ["errors", "image", "layer", "output", "registry", "store"],
@@ -43,13 +48,23 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     "store",
   ],
   obtain: [
-    ...["credentials", "embedded", "errors", "host", "image", "lock-file", "options", "output"],
-    ...["pull", "registry", "store"],
+    ...["credentials", "embedded", "errors", "host", "image", "intact", "lock-file", "options"],
+    ...["output", "pull", "registry", "store"],
   ],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
     ...["archive", "container", "credentials", "doctor", "errors", "helper", "host", "image"],
-    ...["layer", "lifecycle", "lock-file", "network", "obtain", "options", "output", "pull"],
+    ...[
+      "intact",
+      "layer",
+      "lifecycle",
+      "lock-file",
+      "network",
+      "obtain",
+      "options",
+      "output",
+      "pull",
+    ],
     ...["push", "registry", "repair", "store", "fflate"],
   ],
   // Containers that exist, and the way to a running one that several commands share.

@@ -286,13 +286,13 @@ const Patch = struct {
             defer sys.close(from.dir);
             const linked = sys.linkat(from.dir, from.name, to.dir, to.name);
             if (linked == .err and linked.err == .MLINK) {
-                return copy_file.file(from, to, self.scratch);
+                return copy_file.fileDurably(from, to, self.scratch);
             }
             return report.check(linked, "link {s} to {s}", .{ link.path, path });
         }
         const from = try self.placeIn(found.layer, resolved);
         defer sys.close(from.dir);
-        try copy_file.file(from, to, self.scratch);
+        try copy_file.fileDurably(from, to, self.scratch);
         self.copies.put(self.gpa, inode, link.path) catch return outOfMemory();
     }
 

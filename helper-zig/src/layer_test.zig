@@ -41,9 +41,10 @@ const Unpacked = struct {
         unpacked.directory.close();
     }
 
-    /// The pending records as the file has them.
-    fn expectPending(unpacked: Unpacked, records: []const u8) !void {
-        try files.expectFile(unpacked.directory.fd, pending.file_name, records);
+    /// The pending records as the file has them, with the mark at its end.
+    fn expectPending(unpacked: Unpacked, comptime records: []const u8) !void {
+        const whole = records ++ [_]u8{pending.end_mark};
+        try files.expectFile(unpacked.directory.fd, pending.file_name, whole);
     }
 
     fn expectOutsideUntouched(unpacked: Unpacked) !void {
@@ -171,6 +172,17 @@ test "a directory that denies its own content keeps its mode and its content" {
     // So that anybody can remove it.
     try files.expectDone(sys.chmodat(layer.diff, "shut", 0o700));
     try files.expectFile(layer.diff, "sealed/file", "x");
+}
+
+test "in an opaque directory, and below it, there are no whiteouts" {
+    const layer = try Unpacked.of(&.{
+        file("d/e/.wh.gone", ""), file("d/.wh.gone", ""), file("d/.wh..wh..opq", ""),
+        file("new/.wh.gone", ""), file("new/file", "x"),  file(".wh.new", ""),
+    });
+    defer layer.close();
+    for ([_][:0]const u8{ "d/e/gone", "d/gone", "new/gone" }) |path|
+        try files.expectAbsent(layer.diff, path);
+    try files.expectFile(layer.diff, "new/file", "x");
 }
 
 test "a whiteout hides what is below, wherever it stands in the layer" {

@@ -8,9 +8,10 @@
  * other finds it `present`.
  */
 
-import { closeSync, write, writeFileSync, writeSync } from "node:fs";
+import { closeSync, symlinkSync, write, writeFileSync, writeSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import { helperFailure, spawnHelper } from "../helper/binary.ts";
+import { bootId } from "../host/boot.ts";
 import { createPipe } from "../host/libc.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../image/digest.ts";
 import { decompress } from "./decompress.ts";
@@ -61,6 +62,8 @@ export type Outcome =
 
 /** The size of a layer's files, beside its diff/. */
 export const SIZE_FILE = "size";
+/** A link that names the boot the layer is of, for `unsettledLayers`. */
+const BOOT_LINK = "boot";
 
 /** Room for the uncompressed stream between hb and the helper. */
 const PIPE_BYTES = 1 << 20;
@@ -164,6 +167,7 @@ class HelperSession {
       const counts = parseCounts(word.slice("unpacked ".length));
       this.signal.throwIfAborted();
       writeFileSync(`${places.staging}/${SIZE_FILE}`, `${counts.bytes}\n`);
+      symlinkSync(bootId() ?? "unknown", `${places.staging}/${BOOT_LINK}`);
       this.#commit();
       await this.#expect("committed");
       whenCommitted();

@@ -3,6 +3,7 @@
  *
  *   blobs/sha256/<hex>                      manifests, indexes and configs as received
  *   layers/<diffID hex>/diff                an unpacked layer, in overlayfs's form
+ *   layers/<diffID hex>/boot                the boot it is known to be whole in (boot.ts)
  *   layers/<chainID hex>-patch/diff         what a layer took from those below it
  *   images/<registry>/<repository>:<tag>/<os>-<arch>[-variant].json     also <repository>@<digest>
  *   containers/<id>/                        what a container has (docs/containers.md)
