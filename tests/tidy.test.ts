@@ -30,9 +30,22 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   // Who asks a registry: from the command line, variables, files and helper programs.
   credentials: ["errors", "host", "image", "output", "registry"],
   "lock-file": ["errors", "image"],
+  // Stores that are only read, beside the caller's own.
+  additional: ["errors", "host", "image", "output", "store"],
   // How much the store may take.
   budget: ["container", "errors", "output", "store"],
-  pull: ["budget", "image", "registry", "layer", "store", "helper", "host", "output", "errors"],
+  pull: [
+    "additional",
+    "budget",
+    "image",
+    "registry",
+    "layer",
+    "store",
+    "helper",
+    "host",
+    "output",
+    "errors",
+  ],
   push: ["credentials", "errors", "image", "layer", "output", "registry", "store"],
   // Images to and from archives.
   archive: ["errors", "image", "layer", "output", "registry", "store"],
@@ -43,12 +56,22 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     "store",
   ],
   obtain: [
-    ...["credentials", "embedded", "errors", "host", "image", "lock-file", "options", "output"],
-    ...["pull", "registry", "store"],
+    ...["additional", "credentials", "embedded", "errors", "host", "image", "lock-file"],
+    ...["options", "output", "pull", "registry", "store"],
   ],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...["archive", "container", "credentials", "doctor", "errors", "helper", "host", "image"],
+    ...[
+      "additional",
+      "archive",
+      "container",
+      "credentials",
+      "doctor",
+      "errors",
+      "helper",
+      "host",
+      "image",
+    ],
     ...["layer", "lifecycle", "lock-file", "network", "obtain", "options", "output", "pull"],
     ...["push", "registry", "repair", "store", "fflate"],
   ],

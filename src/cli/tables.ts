@@ -40,6 +40,7 @@ export const imageFlags: FlagTable<ImageFlags> = {
   tlsVerify: { name: "tls-verify", kind: "switch", otherwise: true },
   cacert: one("cacert"),
   quiet: toggle("quiet", "q"),
+  store: many("store"),
 };
 
 /** What shapes a container. */
@@ -96,6 +97,7 @@ export const imagesFlags: FlagTable<Omit<ImagesOptions, "image">> = {
   format: listFormat,
   noTrunc: toggle("no-trunc"),
   quiet: toggle("quiet", "q"),
+  store: many("store"),
 };
 
 /** `hb rmi`. */
@@ -105,6 +107,7 @@ export const rmiFlags: FlagTable<Pick<RmiOptions, "force">> = { force: toggle("f
 export const inspectFlags: FlagTable<Omit<InspectOptions, "names">> = {
   format: one("format", "f"),
   platform: one("platform"),
+  store: many("store"),
   type: { name: "type", kind: "one", choices: ["container", "image"] },
 };
 

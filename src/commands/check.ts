@@ -1,5 +1,6 @@
 /** `hb check`: what of the images here is broken; `--repair` pulls it again. */
 
+import { additionalStores } from "../additional.ts";
 import { formatError, HbError } from "../errors.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
@@ -65,7 +66,8 @@ async function repairAll(
     import("../repair.ts"),
     import("../credentials/given.ts"),
   ]);
-  const settings = { store, identity: currentIdentity(), quiet, tlsVerify };
+  const others = additionalStores([]);
+  const settings = { store, identity: currentIdentity(), quiet, tlsVerify, others };
   for (const image of damaged) {
     try {
       const repaired = await interruptible(async (signal) => {
