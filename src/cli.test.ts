@@ -131,6 +131,7 @@ describe("help", () => {
     ["wait", containers.waitFlags],
     ["rm", containers.rmFlags],
     ["doctor", tables.reportFlags],
+    ["info", tables.formatFlags],
     ["cp", containers.cpFlags],
     ["export", containers.exportFlags],
     ["history", images.historyFlags],

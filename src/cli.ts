@@ -14,6 +14,7 @@ import { registryParsers } from "./cli/registry-commands.ts";
 import { containerRules, help, missing, refuseExtra, rulesOf } from "./cli/rules.ts";
 import { storeParsers } from "./cli/store-commands.ts";
 import {
+  formatFlags,
   imagesFlags,
   inspectFlags,
   networkCreateFlags,
@@ -44,8 +45,9 @@ const parsers: Readonly<Record<CommandName, Parser>> = {
   network: parseNetwork,
   prune: (argv) => parsePrune("prune", argv),
   clean: (argv) => parsePrune("clean", argv),
-  doctor: (argv) => parseReport("doctor", argv),
-  version: (argv) => parseReport("version", argv),
+  doctor: parseDoctor,
+  info: (argv) => parseFormatted("info", argv),
+  version: (argv) => parseFormatted("version", argv),
   help: parseHelp,
 };
 
@@ -53,7 +55,7 @@ const parsers: Readonly<Record<CommandName, Parser>> = {
 export function parseCommandLine(argv: readonly string[]): Invocation {
   const [first, ...rest] = ungroup(argv);
   if (first === undefined || first === "--help" || first === "-h") return help(undefined);
-  if (first === "--version" || first === "-v") return parseReport("version", rest);
+  if (first === "--version" || first === "-v") return parseFormatted("version", rest);
   if (isCommand(first)) return parsers[first](rest);
   const known = first.startsWith("-") ? ["--help", "--version"] : commandNames;
   const meant = nearest(first, known);
@@ -70,7 +72,7 @@ function isCommand(word: string): word is CommandName {
 const groups: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   container: { ls: "ps", list: "ps", ps: "ps", remove: "rm", prune: "prune --containers" },
   image: { ls: "images", list: "images", rm: "rmi", remove: "rmi", prune: "prune --images" },
-  system: { df: "system df" },
+  system: { df: "system df", info: "info" },
 };
 
 /** `container ls …` -> `ps …`: what is not renamed keeps its name. */
@@ -182,8 +184,15 @@ function parsePrune(command: "prune" | "clean", argv: readonly string[]): Invoca
   return { command, options };
 }
 
-function parseReport(command: "doctor" | "version", argv: readonly string[]): Invocation {
-  const { options, rest, help: asked } = parseFlags(reportFlags, argv, rulesOf(`hb ${command}`));
+function parseDoctor(argv: readonly string[]): Invocation {
+  const { options, rest, help: asked } = parseFlags(reportFlags, argv, rulesOf("hb doctor"));
+  if (asked) return help("doctor");
+  refuseExtra("hb doctor", rest[0]);
+  return { command: "doctor", options };
+}
+
+function parseFormatted(command: "info" | "version", argv: readonly string[]): Invocation {
+  const { options, rest, help: asked } = parseFlags(formatFlags, argv, rulesOf(`hb ${command}`));
   if (asked) return help(command);
   refuseExtra(`hb ${command}`, rest[0]);
   return { command, options };

@@ -82,6 +82,7 @@ const commands: Run = {
   store: async (options) => (await import("./commands/store.ts")).store(options),
   system: async (options) => (await import("./commands/system.ts")).system(options),
   doctor: async (options) => (await import("./commands/doctor.ts")).doctor(options),
+  info: async (options) => (await import("./commands/info.ts")).info(options),
   version: async (options) => (await import("./commands/version.ts")).version(options),
   help: async (options) => (await import("./commands/help.ts")).help(options),
 };

@@ -5,12 +5,14 @@
 
 import { HbError } from "./errors.ts";
 import { helperMapFlags, type Identity } from "./host/identity.ts";
+import { embeddedName, parseName, tellAlias } from "./host/short-names.ts";
 import { type ImageConfig, parseConfig } from "./image/config.ts";
 import { hostPlatform, type Platform, parsePlatform } from "./image/platform.ts";
-import { familiarName, parseReference, type Reference } from "./image/reference.ts";
+import { familiarName, type Reference } from "./image/reference.ts";
 import type { ImageFlags, PullPolicy } from "./options.ts";
 import type { Registry } from "./registry/client.ts";
 import { readBlob } from "./store/blobs.ts";
+import { unsettledLayers } from "./store/boot.ts";
 import { findImage, findStoredImage, type ImageRecord, noteUse } from "./store/images.ts";
 import type { StorePaths } from "./store/layout.ts";
 
@@ -33,9 +35,6 @@ interface Places {
   readonly beforePull: () => Promise<void>;
 }
 
-/** The bare name of the image that is embedded in hb. */
-export const embeddedName = "hello";
-
 /** The image `wanted` names, pulled first where its policy says so. */
 export async function obtainImage(wanted: Wanted, places: Places): Promise<ObtainedImage> {
   const reference = await referenceOf(wanted);
@@ -46,6 +45,7 @@ export async function obtainImage(wanted: Wanted, places: Places): Promise<Obtai
   const { record, store } = isEmbedded
     ? await importEmbedded(reference, platform, places)
     : await findOrPull(wanted, reference, platform, places);
+  await requireIntact(familiarName(reference), record.layers, places);
   const config = parseConfig(readBlob(store, record.config));
   return { name: familiarName(reference), record, config };
 }
@@ -56,9 +56,23 @@ interface Found {
   readonly store: StorePaths;
 }
 
+/**
+ * Refuses an image's layers where they lost data since they were unpacked. That is looked for once,
+ * after the machine has started anew; the way of all others loads nothing.
+ */
+export async function requireIntact(
+  image: string,
+  layers: readonly string[],
+  { store, identity }: Pick<Places, "store" | "identity">,
+): Promise<void> {
+  if (unsettledLayers(store, layers).length === 0) return;
+  const { refuseDamaged } = await import("./intact.ts");
+  await refuseDamaged(image, layers, { store, mapFlags: helperMapFlags(identity) });
+}
+
 /** What is meant by the image's name: what the lock file says, where one is to be held to. */
 async function referenceOf({ image, locked }: Wanted): Promise<Reference> {
-  const reference = parseReference(image);
+  const reference = parseName(image);
   if (locked === undefined) return reference;
   return (await import("./lock-file.ts")).lockedReference(reference, locked);
 }
@@ -124,7 +138,7 @@ async function importEmbedded(
 }
 
 async function pull(
-  flags: Pick<ImageFlags, "cacert" | "creds" | "tlsVerify" | "quiet">,
+  flags: Pick<ImageFlags, "cacert" | "creds" | "tlsVerify" | "quiet"> & { readonly image?: string },
   reference: Reference,
   platform: Platform,
   { store, identity }: Places,
@@ -137,7 +151,8 @@ async function pull(
       import("./credentials/given.ts"),
       import("./output.ts"),
     ]);
-  const { cacert, creds, quiet, tlsVerify } = flags;
+  const { cacert, creds, image, quiet, tlsVerify } = flags;
+  if (image !== undefined) tellAlias(image, printNotice);
   const settings = { store, identity, platform, quiet, tlsVerify, cacert, others };
   const source = registry === undefined ? {} : { registry };
   const pulled = await interruptible(async (signal) => {

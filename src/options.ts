@@ -152,6 +152,12 @@ export interface ReportOptions {
   readonly format: Format;
 }
 
+/** `hb info` and `hb version`. */
+export interface FormatOptions {
+  /** `json` or a template; text for people where absent. */
+  readonly format?: string;
+}
+
 /** `hb help [COMMAND]`. */
 export interface HelpOptions {
   readonly topic?: string;

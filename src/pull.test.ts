@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -147,6 +148,15 @@ describe("pullImage()", () => {
     const { record } = await pull("1");
     expect(record.layers).toEqual([digestHex(b.diffID), digestHex(a.diffID)]);
     expect(fetched.filter((digest) => digest === digestOf(a.blob))).toHaveLength(1);
+  });
+
+  test("begins with the largest layer, wherever it lies", async () => {
+    const small = Array.from({ length: 12 }, (_, i) => layer({ small: String(i) }));
+    const large = layer({ large: randomBytes(1000).toString("hex") });
+    push("1", [...small, large]);
+    await pull("1");
+    // Before it the config, and layers that were asked for at the same time.
+    expect(fetched.indexOf(digestOf(large.blob))).toBeLessThanOrEqual(6);
   });
 
   test("fetches no layer that is there, whatever image it came with", async () => {

@@ -7,13 +7,13 @@
 import { rmSync } from "node:fs";
 import { HbError } from "./errors.ts";
 import { helperMapFlags } from "./host/identity.ts";
+import { embeddedName } from "./host/short-names.ts";
 import {
   familiarName,
   formatReference,
   parseReference,
   type Reference,
 } from "./image/reference.ts";
-import { embeddedName } from "./obtain.ts";
 import { type PullSettings, pullImage } from "./pull.ts";
 import { openRegistry, type Registry } from "./registry/client.ts";
 import { pinnedRegistry } from "./registry/pinned.ts";

@@ -12,14 +12,12 @@ const names = @import("names.zig");
 const dirent = @import("dirent.zig");
 const plan = @import("plan.zig");
 const reach = @import("reach.zig");
+const rootfs = @import("rootfs.zig");
 const whiteout = @import("whiteout.zig");
 const xattr = @import("xattr.zig");
 const stack_module = @import("stack.zig");
 const Stack = stack_module.Stack;
 const Found = stack_module.Found;
-
-/// linux/magic.h: OVERLAYFS_SUPER_MAGIC.
-const overlay_magic = 0x794c7630;
 
 var layer_fds: [stack_module.layers_max]sys.Fd = undefined;
 
@@ -45,15 +43,13 @@ pub fn run(args: []const [*:0]const u8, depth: Depth) report.Error!Changes {
 
     const opened = sys.openat(container.home, "upper", sys.directory_flags, 0);
     const upper = try report.check(opened, "open the writable layer", .{});
-    const kind = sys.fileSystemOf(reached.root.fd);
-    const is_overlay = try report.check(kind, "examine the root", .{}) == overlay_magic;
     const gpa = std.heap.page_allocator;
     var changes: Changes = .{
         .arena = .init(gpa),
         .depth = depth,
         .reached = reached,
         // A copy of the image has no layer of its own: all of it is compared.
-        .upper = if (is_overlay) upper else null,
+        .upper = if (rootfs.hasCopy(container.home)) null else upper,
         .old = .{ .layers = lowers },
         .scratch = gpa.create(xattr.Scratch) catch return outOfMemory(),
     };

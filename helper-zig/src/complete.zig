@@ -206,6 +206,7 @@ const Patch = struct {
 
     /// The topmost lower layer that has a part in the directory at `path`; null if none has.
     fn lowerDirectory(self: *Patch, path: []const u8) report.Error!?usize {
+        if (!try self.isBelow(path)) return null;
         const found = try self.stack.find(path) orelse return null;
         if (!found.isDirectory()) return null;
         for (lowers_index..@max(lowers_index, found.bottom)) |index| {
@@ -214,6 +215,17 @@ const Patch = struct {
             return index;
         }
         return null;
+    }
+
+    /// Whether any lower layer has a directory `path`, if only a hidden one. Most are the layer's
+    /// own, and this tells it without looking at every parent in every layer.
+    fn isBelow(self: *Patch, path: []const u8) report.Error!bool {
+        for (lowers_index..self.stack.layers.len) |index| {
+            const fd = try self.stack.openDirectory(index, path) orelse continue;
+            sys.close(fd);
+            return true;
+        }
+        return false;
     }
 
     /// Makes `path` in the patch, and its parents, all with the attributes they have in the stack.
@@ -274,13 +286,13 @@ const Patch = struct {
             defer sys.close(from.dir);
             const linked = sys.linkat(from.dir, from.name, to.dir, to.name);
             if (linked == .err and linked.err == .MLINK) {
-                return copy_file.file(from, to, self.scratch);
+                return copy_file.fileDurably(from, to, self.scratch);
             }
             return report.check(linked, "link {s} to {s}", .{ link.path, path });
         }
         const from = try self.placeIn(found.layer, resolved);
         defer sys.close(from.dir);
-        try copy_file.file(from, to, self.scratch);
+        try copy_file.fileDurably(from, to, self.scratch);
         self.copies.put(self.gpa, inode, link.path) catch return outOfMemory();
     }
 

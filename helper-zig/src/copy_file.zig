@@ -35,6 +35,19 @@ pub fn file(from: Place, to: Place, scratch: *xattr.Scratch) report.Error!void {
     return report.check(timed, "set the time of {s}", .{to.name});
 }
 
+/// As `file`, for a copy that no recipe tells of: its data is on the disk before it is relied upon.
+pub fn fileDurably(from: Place, to: Place, scratch: *xattr.Scratch) report.Error!void {
+    try file(from, to, scratch);
+    const looked = sys.statat(to.dir, to.name, linux.AT.SYMLINK_NOFOLLOW);
+    const stat = try report.check(looked, "examine {s}", .{to.name});
+    if (stat.kind() != linux.S.IFREG) return;
+    const opened = sys.openat(to.dir, to.name, .{ .NOFOLLOW = true }, 0);
+    const fd = try report.check(opened, "open {s}", .{to.name});
+    defer sys.close(fd);
+
+    return report.check(sys.fdatasync(fd), "sync {s}", .{to.name});
+}
+
 fn symlink(from: Place, to: Place) report.Error!void {
     var target: [target_bytes_max]u8 = undefined;
     const read = sys.readlinkat(from.dir, from.name, target[0 .. target.len - 1]);

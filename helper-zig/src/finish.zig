@@ -63,13 +63,27 @@ fn makeWhiteouts(layer: *Layer) report.Error!void {
             // Deleted below and made anew: only what this layer has in it shows.
             layer.tree.at(id).is_opaque = true;
             layer.tree.at(id).is_replacement = true;
-            continue;
         }
+    }
+    for (layer.whiteouts.items) |hidden| {
+        if (!layer.tree.at(hidden.dir).alive) continue;
+        if (layer.tree.lookup(hidden.dir, hidden.name) != null) continue;
+        // There is nothing left to hide; and overlayfs lists whiteouts where it merges nothing.
+        if (isBelowOpaque(layer, hidden.dir)) continue;
         const made = whiteout.make(try layer.tree.fdOf(hidden.dir), hidden.name);
         // A file made anew hides what is below by itself; and the same may be said twice.
         if (made == .err and made.err == .EXIST) continue;
         try report.check(made, "make the whiteout of {s}", .{hidden.name});
     }
+}
+
+/// Whether `dir` or a directory above it is opaque. Not so the root, which is always merged.
+fn isBelowOpaque(layer: *Layer, dir: tree.Id) bool {
+    var id = dir;
+    while (id != .root) : (id = layer.tree.at(id).parent) {
+        if (layer.tree.at(id).is_opaque) return true;
+    }
+    return false;
 }
 
 /// overlayfs does not look for the mark on a layer's root: its directories get it in its place, and
@@ -109,6 +123,7 @@ fn writePending(layer: *Layer, staging: sys.Fd) report.Error!void {
     const fd = try report.check(opened, "make the pending file", .{});
     defer sys.close(fd);
 
+    layer.pending.end() catch return layer_module.outOfMemory();
     const written = sys.writeAll(fd, layer.pending.bytes.items);
     try report.check(written, "write the pending file", .{});
 }

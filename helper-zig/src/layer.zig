@@ -357,7 +357,7 @@ pub const Layer = struct {
         if (made == .err and made.err == .NOENT) return false;
         if (made == .err and made.err == .MLINK) {
             // The file system has no more links for this file: a copy has to do.
-            try copy.file(.{ .dir = from_dir, .name = from.name }, .{
+            try copy.fileDurably(.{ .dir = from_dir, .name = from.name }, .{
                 .dir = dir,
                 .name = place.name,
             }, self.scratch);

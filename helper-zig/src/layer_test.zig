@@ -173,6 +173,17 @@ test "a directory that denies its own content keeps its mode and its content" {
     try files.expectFile(layer.diff, "sealed/file", "x");
 }
 
+test "in an opaque directory, and below it, there are no whiteouts" {
+    const layer = try Unpacked.of(&.{
+        file("d/e/.wh.gone", ""), file("d/.wh.gone", ""), file("d/.wh..wh..opq", ""),
+        file("new/.wh.gone", ""), file("new/file", "x"),  file(".wh.new", ""),
+    });
+    defer layer.close();
+    for ([_][:0]const u8{ "d/e/gone", "d/gone", "new/gone" }) |path|
+        try files.expectAbsent(layer.diff, path);
+    try files.expectFile(layer.diff, "new/file", "x");
+}
+
 test "a whiteout hides what is below, wherever it stands in the layer" {
     const layer = try Unpacked.of(&.{
         file("file", "new"),                file(".wh.file", ""),   dir("folder", "755"),

@@ -6,6 +6,7 @@
 //!   control         one request to the supervisor of a container
 //!   unpack          a tar stream -> a layer directory overlayfs can use
 //!   rebuild         a layer directory -> the very tar stream it was made of
+//!   losses          layer directories -> what they have lost of what their tars had
 //!   pack            files of a container, or of the caller -> a tar stream
 //!   extract         a tar stream -> files of a container, or of the caller
 //!   look            what is at a path of a container
@@ -28,6 +29,7 @@ const remove = @import("remove.zig");
 const user_command = @import("user_command.zig");
 const copy = @import("copy.zig");
 const rebuild = @import("rebuild.zig");
+const losses = @import("losses.zig");
 const pack = @import("pack.zig");
 const extract = @import("extract.zig");
 const look = @import("look.zig");
@@ -71,6 +73,7 @@ const subcommands = [_]Subcommand{
     .{ .name = "copy", .main = copy.main },
     .{ .name = "user", .main = user_command.main },
     .{ .name = "rebuild", .main = rebuild.main },
+    .{ .name = "losses", .main = losses.main },
     .{ .name = "pack", .main = pack.main },
     .{ .name = "extract", .main = extract.main },
     .{ .name = "look", .main = look.main },

@@ -7,6 +7,7 @@
 //!   D path           a directory with no entry of its own: it has the attributes it has below
 //!   L path target    a hard link to a file this layer does not have
 //!   O                the root is opaque, which overlayfs has no mark for
+//!   E                the end: a file without it is cut off
 //!
 //! A D record's path is empty for the root.
 
@@ -18,6 +19,8 @@ pub const Error = error{BadPending};
 pub const file_name = "pending";
 /// Ten times what the largest layers seen need.
 pub const bytes_max = 64 << 20;
+/// The last byte of a whole file.
+pub const end_mark = 'E';
 
 pub const Record = union(enum) {
     directory: [:0]const u8,
@@ -39,6 +42,7 @@ pub const Records = struct {
             'D' => .{ .directory = try records.string() },
             'L' => .{ .link = .{ .path = try records.string(), .target = try records.string() } },
             'O' => .opaque_root,
+            end_mark => null,
             else => error.BadPending,
         };
     }
@@ -69,6 +73,11 @@ pub const Writer = struct {
         try writer.append('O', &.{});
     }
 
+    /// After the last record.
+    pub fn end(writer: *Writer) error{OutOfMemory}!void {
+        try writer.bytes.append(writer.gpa, end_mark);
+    }
+
     fn append(writer: *Writer, letter: u8, strings: []const []const u8) error{OutOfMemory}!void {
         try writer.bytes.append(writer.gpa, letter);
         for (strings) |string| {
@@ -87,6 +96,7 @@ test "what is written is read back, whatever bytes names have" {
     try writer.directory("");
     try writer.link("a/\xff\n", "b");
     try writer.opaqueRoot();
+    try writer.end();
     var records: Records = .{ .rest = writer.bytes.items };
     try std.testing.expectEqualStrings("", (try records.next()).?.directory);
     const link = (try records.next()).?.link;

@@ -103,12 +103,17 @@ fn isCopied(home: sys.Fd) report.Error!bool {
 
     var listing: dirent.Listing = .{ .fd = upper };
     if (try report.check(listing.next(), doing, .{}) == null) return false;
-    if (sys.statat(home, copy_mark, 0) == .ok) return true;
+    if (hasCopy(home)) return true;
     return report.fail(
         "mount the root file system: overlay mounts are refused here, and the container has " ++
             "written to one",
         .{},
     );
+}
+
+/// Whether a copy was begun: then the upper directory may be one.
+pub fn hasCopy(home: sys.Fd) bool {
+    return sys.statat(home, copy_mark, 0) == .ok;
 }
 
 /// The copy gets its name when it is whole: it may be killed before.

@@ -602,6 +602,11 @@ pub fn seek(fd: Fd, offset: u64, whence: Whence) Result(u64) {
     return call(u64, .lseek, .{ fd, at, whence });
 }
 
+/// The file's data, and what is needed to read it, is on the disk.
+pub fn fdatasync(fd: Fd) Result(void) {
+    return call(void, .fdatasync, .{fd});
+}
+
 /// Shares the blocks of `from` with `to`, where the file system can.
 pub fn reflink(from: Fd, to: Fd) Result(usize) {
     // linux/fs.h: FICLONE is _IOW(0x94, 9, int).

@@ -56,8 +56,10 @@ export const commitFlags: FlagTable<CommitFlags> = {
 
 /** `hb import`. */
 export const importFlags: FlagTable<ImportFlags> = {
+  cacert: imageFlags.cacert,
   change: many("change", "c"),
   message: one("message", "m"),
   platform: one("platform"),
   quiet: toggle("quiet", "q"),
+  tlsVerify: imageFlags.tlsVerify,
 };

@@ -36,6 +36,7 @@ import type { LoginOptions, LogoutOptions } from "../options/login.ts";
 import type { ManifestOptions, TagsOptions } from "../options/registries.ts";
 import type { CheckOptions, LockOptions, StoreOptions, SystemOptions } from "../options/store.ts";
 import type {
+  FormatOptions,
   HelpOptions,
   ImagesOptions,
   InspectOptions,
@@ -96,7 +97,8 @@ export interface Commands {
   readonly store: StoreOptions;
   readonly system: SystemOptions;
   readonly doctor: ReportOptions;
-  readonly version: ReportOptions;
+  readonly info: FormatOptions;
+  readonly version: FormatOptions;
   readonly help: HelpOptions;
 }
 
@@ -159,6 +161,7 @@ export const commandNames = [
   "store",
   "system",
   "doctor",
+  "info",
   "version",
   "help",
 ] as const satisfies readonly CommandName[];

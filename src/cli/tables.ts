@@ -2,6 +2,7 @@
 
 import type {
   ContainerFlags,
+  FormatOptions,
   ImageFlags,
   ImagesOptions,
   InspectOptions,
@@ -144,8 +145,11 @@ export const pruneFlags: FlagTable<PruneOptions> = {
   keep: one("keep"),
 };
 
-/** `hb doctor` and `hb version`. */
+/** `hb doctor`. */
 export const reportFlags: FlagTable<ReportOptions> = { format: reportFormat };
+
+/** `hb info` and `hb version`. */
+export const formatFlags: FlagTable<FormatOptions> = { format: one("format", "f") };
 
 /**
  * Flags `docker run` has and `hb run` has not (docker/cli, cli/command/container/opts.go), so that

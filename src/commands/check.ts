@@ -1,11 +1,12 @@
 /** `hb check`: what of the images here is broken; `--repair` pulls it again. */
 
-import { additionalStores } from "../additional.ts";
 import { formatError, HbError } from "../errors.ts";
-import { currentIdentity } from "../host/identity.ts";
+import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { localMeanings } from "../host/short-names.ts";
 import { digestHex } from "../image/digest.ts";
-import { formatReference, parseReference } from "../image/reference.ts";
+import { formatReference } from "../image/reference.ts";
+import { damageOf } from "../intact.ts";
 import type { CheckOptions } from "../options/store.ts";
 import { printNotice, printResult } from "../output.ts";
 import { type CheckedImage, checkImages } from "../store/check.ts";
@@ -14,7 +15,7 @@ import { createStore, currentStore, type StorePaths } from "../store/layout.ts";
 /** A line for each defect, and exit status 1 if any is left. */
 export async function check(options: CheckOptions): Promise<number> {
   const store = currentStore();
-  const chosen = choose(checkImages(store), options.images);
+  const chosen = await look(store, options.images);
   const damaged = chosen.filter(({ defects }) => defects.length > 0);
   for (const { name, defects } of damaged) {
     for (const defect of defects) printResult(`${name}: ${defect}`);
@@ -27,6 +28,15 @@ export async function check(options: CheckOptions): Promise<number> {
   throw new HbError(`${count(damaged.length, "image")} of ${chosen.length} damaged`, {
     hint: "repair with 'hb check --repair'",
   });
+}
+
+/** Looks at the images that `texts` mean, and through all their layers. */
+async function look(store: StorePaths, texts: readonly string[]): Promise<CheckedImage[]> {
+  const chosen = choose(checkImages(store, new Map()), texts);
+  const layers = new Set(chosen.flatMap(({ record }) => record?.layers ?? []));
+  const mapFlags = helperMapFlags(currentIdentity());
+  const damage = await damageOf([...layers], { store, mapFlags });
+  return damage.size === 0 ? chosen : choose(checkImages(store, damage), texts);
 }
 
 /** Those that `texts` mean, by reference, digest or the beginning of an id; all for no text. */
@@ -48,12 +58,13 @@ function isMeant({ wanted, record }: CheckedImage, text: string): boolean {
     return true;
   }
   if (text.startsWith("sha256:")) return false;
-  const asked = parseReference(text);
   const { reference } = wanted;
-  if (formatReference(asked) === formatReference(reference)) return true;
-  if (asked.digest === undefined || asked.repository !== reference.repository) return false;
-  const isHere = asked.registry === reference.registry;
-  return isHere && (record?.manifest === asked.digest || record?.index === asked.digest);
+  return localMeanings(text).some((asked) => {
+    if (formatReference(asked) === formatReference(reference)) return true;
+    if (asked.digest === undefined || asked.repository !== reference.repository) return false;
+    const isHere = asked.registry === reference.registry;
+    return isHere && (record?.manifest === asked.digest || record?.index === asked.digest);
+  });
 }
 
 async function repairAll(
@@ -66,8 +77,7 @@ async function repairAll(
     import("../repair.ts"),
     import("../credentials/given.ts"),
   ]);
-  const others = additionalStores([]);
-  const settings = { store, identity: currentIdentity(), quiet, tlsVerify, others };
+  const settings = { store, identity: currentIdentity(), quiet, tlsVerify };
   for (const image of damaged) {
     try {
       const repaired = await interruptible(async (signal) => {
@@ -82,7 +92,7 @@ async function repairAll(
     }
   }
   const files = new Set<string>(damaged.map(({ file }) => file));
-  const left = checkImages(store).filter(({ file, defects }) => {
+  const left = (await look(store, [])).filter(({ file, defects }) => {
     return files.has(file) && defects.length > 0;
   });
   if (left.length === 0) return 0;

@@ -6,9 +6,10 @@ import type { Origin } from "../container/origin.ts";
 import { HbError } from "../errors.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { parseName } from "../host/short-names.ts";
 import { applyChanges } from "../image/change.ts";
 import { hostPlatform } from "../image/platform.ts";
-import { familiarName, namelessReference, parseReference } from "../image/reference.ts";
+import { familiarName, namelessReference } from "../image/reference.ts";
 import { committedConfig } from "../lifecycle/commit-config.ts";
 import { recordEvent } from "../lifecycle/events.ts";
 import { imageOf, readPlan } from "../lifecycle/record.ts";
@@ -24,7 +25,7 @@ import { createStore, currentStore, type StorePaths } from "../store/layout.ts";
 
 /** Makes the image and prints its id, as docker does. */
 export async function commit(options: CommitOptions): Promise<number> {
-  const name = options.reference === undefined ? undefined : parseReference(options.reference);
+  const name = options.reference === undefined ? undefined : parseName(options.reference);
   if (name?.digest !== undefined) {
     throw new HbError(`Cannot commit to ${familiarName(name)}: a name with a digest is no choice`, {
       hint: "write REPOSITORY[:TAG]",

@@ -97,6 +97,7 @@ const importText = `hb import [FLAGS] FILE|URL|- [REFERENCE]
   hb export web | hb import -c 'CMD ["nginx"]' - web:copy
 
 Makes an image of a tar of files, which may be compressed by gzip or zstd, and prints its id.
+A URL may name a user: https://USER:PASSWORD@HOST/FILE. Proxies are those of 'hb pull'.
 
   -c, --change INSTRUCTION      CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD,
                                 STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Dockerfile; any
@@ -104,6 +105,8 @@ Makes an image of a tar of files, which may be compressed by gzip or zstd, and p
   -m, --message TEXT            what 'hb history' says of it
       --platform OS/ARCH        what it is for, if not this machine
   -q, --quiet                   no progress
+      --cacert FILE             trust these CAs, too, for a URL
+      --tls-verify=false        allow unknown certificates
 `;
 
 /** By command. */

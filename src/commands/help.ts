@@ -10,6 +10,7 @@ import { printResult } from "../output.ts";
 import { containerTexts } from "./help-containers.ts";
 import { imageTexts } from "./help-images.ts";
 import { loginTexts } from "./help-login.ts";
+import { machineTexts } from "./help-machine.ts";
 import { registryTexts } from "./help-registries.ts";
 import { storeTexts } from "./help-store.ts";
 
@@ -44,14 +45,10 @@ Containers
   network create|ls|rm|inspect|prune    networks between containers (root)
 
 Images
-  pull IMAGE                            fetch an image
   login, logout [REGISTRY]              keep a password for a registry, or forget it
   pull IMAGE...                         fetch images
   tags REPOSITORY                       list the tags a registry has
   manifest inspect IMAGE                what a registry has, unpulled
-  images [IMAGE]                        list the images here
-  inspect CONTAINER|IMAGE...            show what is known of it
-  rmi IMAGE...                          remove images
   lock [IMAGE...]                       write down what images mean now, for --locked
   push IMAGE [DESTINATION]              bring an image into a registry
   images [IMAGE]                        list the images here
@@ -70,6 +67,7 @@ This machine
   store export|import DIR [IMAGE...]    images to and from a directory that a CI cache keeps
   system df                             what images and containers take
   doctor                                what hb can do here, and what would improve it
+  info                                  hb, its store and this machine, in docker's words
   version                               hb's version
   help [COMMAND]                        this text, or all about one command
 
@@ -319,11 +317,6 @@ exact command that would improve it. Exit status 1 only when no container can ru
       --format table|json       lines with marks, or one JSON document
 `;
 
-const version = `hb version [FLAGS]
-
-      --format table|json       one line, or one JSON document
-`;
-
 const help_ = `hb help [COMMAND]
 
   hb help run
@@ -345,6 +338,6 @@ const texts: Readonly<Record<string, string>> = {
   prune,
   clean: prune.replaceAll("hb prune", "hb clean"),
   doctor,
-  version,
+  ...machineTexts,
   help: help_,
 };

@@ -1,23 +1,27 @@
 /** `hb import`: an image of one layer from a tar of files. */
 
+import { basename } from "node:path/posix";
 import { importImage } from "../archive/import.ts";
 import { type OpenArchive, openArchive, spool } from "../archive/open.ts";
 import { HbError } from "../errors.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { parseName } from "../host/short-names.ts";
 import { applyChanges } from "../image/change.ts";
 import { hostPlatform, parsePlatform } from "../image/platform.ts";
-import { familiarName, namelessReference, parseReference } from "../image/reference.ts";
+import { familiarName, namelessReference } from "../image/reference.ts";
 import { decompress } from "../layer/decompress.ts";
 import type { ImportOptions } from "../options/images.ts";
-import { printResult } from "../output.ts";
+import { openProgress, type PullProgress, silentProgress } from "../output/progress.ts";
+import { printNotice, printResult } from "../output.ts";
 import { pullImage } from "../pull.ts";
+import { download } from "../registry/download.ts";
 import { createStore, currentStore, type StorePaths } from "../store/layout.ts";
 
 /** Makes the image and prints its id, as docker does. */
 export async function importFiles(options: ImportOptions): Promise<number> {
   const { source, change, message, quiet } = options;
-  const name = options.reference === undefined ? undefined : parseReference(options.reference);
+  const name = options.reference === undefined ? undefined : parseName(options.reference);
   if (name?.digest !== undefined) {
     throw new HbError(`Cannot import ${familiarName(name)}: a name with a digest is no choice`, {
       hint: "write REPOSITORY[:TAG]",
@@ -33,7 +37,7 @@ export async function importFiles(options: ImportOptions): Promise<number> {
   createStore(store, process.geteuid?.() ?? 0);
   const comment = message ?? `Imported from ${shown(source)}`;
   await interruptible(async (signal) => {
-    using archive = await openSource(store, source, signal);
+    using archive = await openSource(store, options, signal);
     const made = importImage(archive, { platform, config, comment, created: new Date() });
     const settings = { store, identity: currentIdentity(), platform, quiet, tlsVerify: true };
     const { registry } = made;
@@ -47,24 +51,47 @@ export async function importFiles(options: ImportOptions): Promise<number> {
 
 async function openSource(
   store: StorePaths,
-  source: string,
+  options: ImportOptions,
   signal: AbortSignal,
 ): Promise<OpenArchive> {
+  const { source, cacert, tlsVerify, quiet } = options;
   if (!isUrl(source)) {
     return await openArchive(store, source === "-" ? undefined : source, signal);
   }
   const doing = `Cannot get ${shown(source)}`;
-  let response: Response;
+  const url = URL.parse(source);
+  if (url === null) throw new HbError(`${doing}: that is no URL`);
+  const progress = quiet ? silentProgress : openProgress();
+  const id = basename(url.pathname) || url.host;
+  progress.begin([{ id, total: 0 }]);
+  progress.update(id, "pulling");
+  const onSize = (bytes: number) => progress.resize(id, bytes);
+  const notice = printNotice;
+  const body = download(url, { doing, tlsVerify, cacert, notice, onSize, signal });
   try {
-    response = await fetch(source, { signal });
+    const opened = await spool(store, decompress(counted(body, progress, id)), signal);
+    progress.update(id, "done");
+    return opened;
   } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    throw new HbError(doing, { cause: error });
+    progress.update(id, "failed");
+    throw error;
+  } finally {
+    progress.end();
   }
-  if (!response.ok || response.body === null) {
-    throw new HbError(`${doing}: ${response.status} ${response.statusText}`.trimEnd());
+}
+
+async function* counted(
+  body: AsyncIterable<Uint8Array>,
+  progress: PullProgress,
+  id: string,
+): AsyncGenerator<Uint8Array> {
+  let received = 0;
+  for await (const chunk of body) {
+    received += chunk.length;
+    progress.received(id, chunk.length);
+    yield chunk;
   }
-  return await spool(store, decompress(response.body as AsyncIterable<Uint8Array>), signal);
+  progress.resize(id, received); // where the server has not told
 }
 
 /** A URL's user, password and query are nobody's business but its server's. */

@@ -4,16 +4,12 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { credentialsFor } from "../credentials/given.ts";
 import { HbError, UsageError } from "../errors.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { parseName, tellAlias } from "../host/short-names.ts";
 import { parseConfig } from "../image/config.ts";
 import type { Digest } from "../image/digest.ts";
 import { parseDocument } from "../image/manifest.ts";
 import { formatPlatform } from "../image/platform.ts";
-import {
-  familiarName,
-  formatReference,
-  parseReference,
-  type Reference,
-} from "../image/reference.ts";
+import { familiarName, formatReference, type Reference } from "../image/reference.ts";
 import { formatLockFile, type LockedImage, readLockFile } from "../lock-file.ts";
 import type { LockOptions } from "../options/store.ts";
 import { printNotice, printResult } from "../output.ts";
@@ -28,7 +24,8 @@ export async function lock({ images, file, tlsVerify, quiet }: LockOptions): Pro
       hint: "see 'hb help lock'",
     });
   }
-  const references = texts.map(parseReference);
+  const references = texts.map((text) => parseName(text));
+  for (const text of texts) tellAlias(text, printNotice);
   const locked = await interruptible(async (signal) => {
     const notice = printNotice;
     const credentials = await credentialsFor({ notice, signal });

@@ -23,13 +23,18 @@ export async function login(options: LoginOptions): Promise<number> {
     const credential: Credential = { kind: "basic", username, password, origin: "this command" };
     const { tlsVerify } = options;
     const settings = { tlsVerify, notice: printNotice, credentials: async () => credential };
-    if (!(await logIn(registry, settings, signal).catch(explainRefusal))) {
+    const { wasAsked, refreshToken } = await logIn(registry, settings, signal).catch(
+      explainRefusal,
+    );
+    if (!wasAsked) {
       printNotice(`${registry} asks for no login, so the password could not be tried`);
     }
     signal.throwIfAborted();
-    const path = await keepLogin({ target, username, password }, currentSurroundings());
+    const login = { target, username, password, ...(refreshToken && { refreshToken }) };
+    const path = await keepLogin(login, currentSurroundings());
     if (path !== undefined) {
-      printNotice(`The password is kept as it is in ${path}; a credential helper hides it better`);
+      const kept = refreshToken === undefined ? "The password" : "A token for you";
+      printNotice(`${kept} is kept as it is in ${path}; a credential helper hides it better`);
     }
   });
   printResult("Login Succeeded");
@@ -51,7 +56,7 @@ async function whoIsLoggedIn(target: string): Promise<number> {
     throw new HbError(`Nobody is logged in to ${target}`, { hint: `use 'hb login ${target}'` });
   }
   // docker's and its helpers' word where there is a token instead of a name.
-  printResult(credential.kind === "basic" ? credential.username : "<token>");
+  printResult(credential.kind === "bearer" ? "<token>" : (credential.username ?? "<token>"));
   return 0;
 }
 

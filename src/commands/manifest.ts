@@ -2,11 +2,12 @@
 
 import { credentialsFor } from "../credentials/given.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { parseName } from "../host/short-names.ts";
 import { parseConfig } from "../image/config.ts";
 import type { Descriptor } from "../image/descriptor.ts";
 import { parseDocument } from "../image/manifest.ts";
 import { isIndexType, isManifestType } from "../image/media-type.ts";
-import { formatReference, parseReference, type Reference } from "../image/reference.ts";
+import { formatReference, type Reference } from "../image/reference.ts";
 import type { ManifestOptions } from "../options/registries.ts";
 import { printNotice, printResult } from "../output.ts";
 import { type FetchedDocument, openRegistry, type Registry } from "../registry/client.ts";
@@ -14,7 +15,7 @@ import { type FetchedDocument, openRegistry, type Registry } from "../registry/c
 /** Prints the index or manifest as JSON; `-v` as docker does: every platform's manifest. */
 export async function manifest(options: ManifestOptions): Promise<number> {
   const { image, tlsVerify, cacert, verbose } = options;
-  const reference = parseReference(image);
+  const reference = parseName(image);
   const notice = printNotice;
   const value = await interruptible(async (signal) => {
     const credentials = await credentialsFor({ notice, signal });

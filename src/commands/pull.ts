@@ -5,15 +5,10 @@ import { credentialsFor, givenFor } from "../credentials/given.ts";
 import { formatError, HbError } from "../errors.ts";
 import { currentIdentity } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { parseName, parseRepositoryName, tellAlias } from "../host/short-names.ts";
 import { parseDuration } from "../image/duration.ts";
 import { hostPlatform, parsePlatform } from "../image/platform.ts";
-import {
-  familiarName,
-  formatReference,
-  parseReference,
-  parseRepository,
-  type Reference,
-} from "../image/reference.ts";
+import { familiarName, formatReference, type Reference } from "../image/reference.ts";
 import { lockedReference } from "../lock-file.ts";
 import type { PullOptions } from "../options.ts";
 import { openProgress, silentProgress } from "../output/progress.ts";
@@ -40,7 +35,8 @@ async function pullAll(options: PullOptions, signal: AbortSignal): Promise<numbe
   const { images, allTags, quiet, tlsVerify, cacert, creds, locked } = options;
   const host = hostPlatform(process.arch);
   const platform = options.platform === undefined ? host : parsePlatform(options.platform, host);
-  const asked = allTags ? images.map(parseRepository) : images.map(parseReference);
+  const asked = images.map((text) => (allTags ? parseRepositoryName(text) : parseName(text)));
+  for (const text of images) tellAlias(text, printNotice);
   const notice = printNotice;
   const registries = asked.map((reference) => reference.registry);
   const given = givenFor(creds, registries);

@@ -5,8 +5,14 @@ import { credentialsFor, givenFor } from "../credentials/given.ts";
 import { HbError, UsageError } from "../errors.ts";
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { localMeanings, parseName } from "../host/short-names.ts";
 import { hostPlatform, parsePlatform } from "../image/platform.ts";
-import { familiarName, parseReference, type Reference } from "../image/reference.ts";
+import {
+  familiarName,
+  formatReference,
+  parseReference,
+  type Reference,
+} from "../image/reference.ts";
 import type { PushOptions } from "../options/images.ts";
 import { printNotice, printResult } from "../output.ts";
 import { pushImage } from "../push.ts";
@@ -57,7 +63,7 @@ function keepDigest(file: string, digest: string): void {
 }
 
 function oneImage(store: StorePaths, { image, destination, platform }: PushOptions): Pair {
-  const target = parseReference(destination ?? image);
+  const target = parseName(destination ?? image);
   if (target.digest !== undefined) {
     throw new HbError(`Cannot push to ${familiarName(target)}: a digest is no choice`, {
       hint: "write REGISTRY/REPOSITORY[:TAG]",
@@ -66,11 +72,14 @@ function oneImage(store: StorePaths, { image, destination, platform }: PushOptio
   const host = hostPlatform(process.arch);
   const wanted = platform === undefined ? host : parsePlatform(platform, host);
   const { record } = selectImage(store, image, wanted, platform !== undefined);
-  return { record, target };
+  // By an alias or by Docker Hub's name: it goes where the image that is here has its name from.
+  const isOwn = (each: Reference): boolean => formatReference(each) === record.reference;
+  const own = destination === undefined ? localMeanings(image).find(isOwn) : undefined;
+  return { record, target: own ?? target };
 }
 
 function allTags(store: StorePaths, { image, destination }: PushOptions): Pair[] {
-  const { tag, digest } = parseReference(image);
+  const { tag, digest } = parseName(image);
   const isRepository = digest === undefined && tag === "latest" && !image.endsWith(":latest");
   if (!isRepository || destination !== undefined) {
     throw new HbError("Cannot push all tags: that takes a repository's name and nothing else", {

@@ -49,8 +49,8 @@ function choose(
     const { record } = selectImage(store, text, wanted, platform !== undefined);
     const known = chosen.get(record.config) ?? { store, record, names: [] };
     const isId = selectImages(store, text).by === "id";
-    const name = isId ? undefined : parseReference(text);
-    const isTag = name !== undefined && name.digest === undefined;
+    const name = parseReference(record.reference);
+    const isTag = !isId && !text.includes("@") && name.digest === undefined;
     const names = isTag ? [...known.names, name] : known.names;
     chosen.set(record.config, { ...known, names });
   }

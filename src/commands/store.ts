@@ -6,6 +6,7 @@ import { ExportedImages } from "../archive/exported.ts";
 import { formatError, HbError } from "../errors.ts";
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { interruptible } from "../host/interrupt.ts";
+import { parseName } from "../host/short-names.ts";
 import { familiarName, formatReference, parseReference } from "../image/reference.ts";
 import type { StoreOptions } from "../options/store.ts";
 import { openProgress, silentProgress } from "../output/progress.ts";
@@ -69,7 +70,7 @@ function choose(store: StorePaths, texts: readonly string[]): readonly StoredIma
 async function importFrom(options: StoreOptions, signal: AbortSignal): Promise<number> {
   const store = currentStore();
   createStore(store, process.geteuid?.() ?? 0);
-  const wanted = new Set(options.images.map((text) => formatReference(parseReference(text))));
+  const wanted = new Set(options.images.map((text) => formatReference(parseName(text))));
   const { source, lock } = openImport(options.directory);
   using _lock = lock;
   const isWanted = wanted.size === 0 ? () => true : (name: string) => wanted.has(name);

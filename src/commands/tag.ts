@@ -2,7 +2,8 @@
 
 import { HbError } from "../errors.ts";
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
-import { familiarName, parseReference } from "../image/reference.ts";
+import { parseName } from "../host/short-names.ts";
+import { familiarName } from "../image/reference.ts";
 import type { TagOptions } from "../options/images.ts";
 import { createStore, currentStore, storeError } from "../store/layout.ts";
 import { selectImages } from "../store/select.ts";
@@ -10,7 +11,7 @@ import { nameImages } from "../store/tag.ts";
 
 /** Gives every platform of the source that is here the new name; who had that name loses it. */
 export async function tag({ source, target }: TagOptions): Promise<number> {
-  const reference = parseReference(target);
+  const reference = parseName(target);
   if (reference.digest !== undefined) {
     throw new HbError(`Cannot tag ${familiarName(reference)}: a name with a digest is no choice`, {
       hint: "write REPOSITORY[:TAG]",

@@ -2,14 +2,14 @@
 
 import { credentialsFor } from "../credentials/given.ts";
 import { interruptible } from "../host/interrupt.ts";
-import { parseRepository } from "../image/reference.ts";
+import { parseRepositoryName } from "../host/short-names.ts";
 import type { TagsOptions } from "../options/registries.ts";
 import { printNotice, printResult } from "../output.ts";
 import { openRegistry } from "../registry/client.ts";
 
 /** One tag a line, in the registry's order, each page as it comes. */
 export async function tags({ repository, tlsVerify, cacert }: TagsOptions): Promise<number> {
-  const reference = parseRepository(repository);
+  const reference = parseRepositoryName(repository);
   const notice = printNotice;
   await interruptible(async (signal) => {
     const credentials = await credentialsFor({ notice, signal });

@@ -57,8 +57,9 @@ describe("findIn()", () => {
   });
 
   test("takes an identity token before the name that stands beside it", () => {
-    const entry = { ...auth("00000000-0000-0000-0000-000000000000"), identitytoken: "refresh" };
-    const expected = { kind: "identity", token: "refresh", origin: "FILE" };
+    const nobody = "00000000-0000-0000-0000-000000000000";
+    const entry = { ...auth(nobody), identitytoken: "refresh" };
+    const expected = { kind: "identity", token: "refresh", username: nobody, origin: "FILE" };
     expect(found({ auths: { "a.example": entry } }, "a.example")).toEqual([expected]);
   });
 

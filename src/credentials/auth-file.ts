@@ -118,9 +118,18 @@ export function targetsOf(path: string, file: JsonObject): readonly string[] {
   );
 }
 
-/** An entry of `auths`. */
-export function basicEntry(username: string, password: string): JsonObject {
-  return { auth: Buffer.from(`${username}:${password}`).toString("base64") };
+/** An entry of `auths`; as docker's, one with a refresh token has the name without a password. */
+export function entryOf({ username, password, refreshToken }: LoginSecrets): JsonObject {
+  const auth = (secret: string) => Buffer.from(`${username}:${secret}`).toString("base64");
+  if (refreshToken === undefined) return { auth: auth(password) };
+  return { auth: auth(""), identitytoken: refreshToken };
+}
+
+/** What a login is kept as: where there is a refresh token, that and not the password. */
+export interface LoginSecrets {
+  readonly username: string;
+  readonly password: string;
+  readonly refreshToken?: string;
 }
 
 /** What helpers and docker call a registry. */
@@ -167,7 +176,9 @@ function credentialOf(path: string, key: string, value: unknown): Credential | u
     throw refuse(path, `auths[${JSON.stringify(key)}].${name}`, "a string");
   };
   if (text("identitytoken") !== "") {
-    return { kind: "identity", token: text("identitytoken"), origin: path };
+    const [username = ""] = Buffer.from(text("auth"), "base64").toString().split(":");
+    const name = username === "" ? {} : { username };
+    return { kind: "identity", token: text("identitytoken"), ...name, origin: path };
   }
   if (text("registrytoken") !== "") {
     return { kind: "bearer", token: text("registrytoken"), origin: path };

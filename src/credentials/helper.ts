@@ -7,6 +7,7 @@
 
 import { HbError } from "../errors.ts";
 import type { Credential } from "../registry/credential.ts";
+import type { LoginSecrets } from "./auth-file.ts";
 
 type Verb = "get" | "store" | "erase";
 
@@ -25,6 +26,11 @@ export async function getFromHelper(name: string, key: string): Promise<Credenti
   // The protocol has no status of its own for this, only the sentence.
   if (status !== 0 && /credentials not found/i.test(output)) return undefined;
   if (status !== 0) throw failed(name, "get", `it ended with status ${status}`);
+  return credentialFrom(name, output);
+}
+
+/** The credential in what the helper `name` has printed; undefined if that says there is none. */
+export function credentialFrom(name: string, output: string): Credential | undefined {
   const { Username: username, Secret: secret } = parseAnswer(name, output);
   if (typeof username !== "string" || typeof secret !== "string") {
     throw failed(name, "get", "its answer has no Username and Secret");
@@ -34,13 +40,17 @@ export async function getFromHelper(name: string, key: string): Promise<Credenti
   return username === "" ? undefined : { kind: "basic", username, password: secret, origin };
 }
 
-/** Gives the helper `name` a password to keep. */
+/** Gives the helper `name` a password, or a refresh token, to keep. */
 export async function storeInHelper(
   name: string,
   key: string,
-  { username, password }: { readonly username: string; readonly password: string },
+  { username, password, refreshToken }: LoginSecrets,
 ): Promise<void> {
-  const input = JSON.stringify({ ServerURL: key, Username: username, Secret: password });
+  const kept =
+    refreshToken === undefined
+      ? { Username: username, Secret: password }
+      : { Username: tokenUser, Secret: refreshToken };
+  const input = JSON.stringify({ ServerURL: key, ...kept });
   const { status } = await runHelper(name, "store", input);
   if (status !== 0) throw failed(name, "store", `it ended with status ${status}`);
 }

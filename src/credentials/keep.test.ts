@@ -52,6 +52,14 @@ test("docker's file is made where there is none, with docker's key for Docker Hu
   expect(readdirSync(join(home, ".docker"))).toEqual(["config.json"]);
 });
 
+test("a refresh token is kept instead of the password", async () => {
+  const login = { target: "a.example", username: "u", password: "p", refreshToken: "r" };
+  await keepLogin(login, surroundings());
+  expect(read(".docker/config.json")).toEqual({
+    auths: { "a.example": { auth: btoa("u:"), identitytoken: "r" } },
+  });
+});
+
 test("an entry that would win is replaced where it is", async () => {
   write("run/containers/auth.json", { auths: { "a.example": { auth: "b2xkOm9sZA==" } } });
   await keep("a.example");

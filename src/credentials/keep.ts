@@ -22,9 +22,10 @@ import { dirname, join } from "node:path";
 import { HbError } from "../errors.ts";
 import { LOCK_EX, waitFlock } from "../host/libc.ts";
 import {
-  basicEntry,
+  entryOf,
   helperOf,
   type JsonObject,
+  type LoginSecrets,
   ownKey,
   serverKey,
   targetsOf,
@@ -33,11 +34,9 @@ import {
 import { eraseFromHelper, storeInHelper } from "./helper.ts";
 import { authFiles, dockerConfig, readAuthFile, type Surroundings } from "./places.ts";
 
-/** A user name and password for `target`: a registry, or a repository's prefix on one. */
-export interface Login {
+/** Who logs in to `target`: a registry, or a repository's prefix on one. */
+export interface Login extends LoginSecrets {
   readonly target: string;
-  readonly username: string;
-  readonly password: string;
 }
 
 /** Keeps `login`; returns the file, or undefined when a helper has it. */
@@ -47,8 +46,7 @@ export async function keepLogin(login: Login, place: Surroundings): Promise<stri
   const file = readAuthFile(path) ?? {};
   const helper = helperOf(path, file, target);
   if (helper === undefined) {
-    const entry = basicEntry(login.username, login.password);
-    changeFile(path, (now) => withEntry(path, now, target, entry));
+    changeFile(path, (now) => withEntry(path, now, target, entryOf(login)));
     return path;
   }
   if (target.includes("/")) {

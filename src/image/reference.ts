@@ -48,7 +48,7 @@ export function parseReference(text: string): Reference {
   const digest = at < 0 ? undefined : text.slice(at + 1);
   rejectWhole(text, name);
 
-  const split = splitRegistry(name);
+  const split = splitName(name);
   const colon = split.rest.indexOf(":");
   const path = colon < 0 ? split.rest : split.rest.slice(0, colon);
   const tag = colon < 0 ? undefined : split.rest.slice(colon + 1);
@@ -110,7 +110,7 @@ function suffix({ tag, digest }: Reference): string {
 }
 
 /** The registry is what stands before the first slash, if it looks like one. */
-function splitRegistry(name: string): { readonly registry?: string; readonly rest: string } {
+export function splitName(name: string): { readonly registry?: string; readonly rest: string } {
   const slash = name.indexOf("/");
   const first = slash < 0 ? "" : name.slice(0, slash);
   const isRegistry = first.toLowerCase() === "localhost" || /[.:]/.test(first);

@@ -8,9 +8,10 @@
  * other finds it `present`.
  */
 
-import { closeSync, write, writeFileSync, writeSync } from "node:fs";
+import { closeSync, symlinkSync, write, writeFileSync, writeSync } from "node:fs";
 import { HbError } from "../errors.ts";
 import { helperFailure, spawnHelper } from "../helper/binary.ts";
+import { bootId } from "../host/boot.ts";
 import { layerForm } from "../host/identity.ts";
 import { createPipe } from "../host/libc.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../image/digest.ts";
@@ -63,6 +64,8 @@ export type Outcome =
 const SIZE_FILE = "size";
 /** Whose files they can be (host/identity.ts, `layerForm`). */
 const FORM_FILE = "form";
+/** A link that names the boot the layer is of, for `unsettledLayers`. */
+const BOOT_LINK = "boot";
 
 /** Room for the uncompressed stream between hb and the helper. */
 const PIPE_BYTES = 1 << 20;
@@ -167,6 +170,7 @@ class HelperSession {
       this.signal.throwIfAborted();
       writeFileSync(`${places.staging}/${SIZE_FILE}`, `${counts.bytes}\n`);
       writeFileSync(`${places.staging}/${FORM_FILE}`, `${layerForm(places.mapFlags)}\n`);
+      symlinkSync(bootId() ?? "unknown", `${places.staging}/${BOOT_LINK}`);
       this.#commit();
       await this.#expect("committed");
       whenCommitted();

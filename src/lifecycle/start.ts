@@ -4,6 +4,7 @@ import { existsSync, rmSync } from "node:fs";
 import type { Origin } from "../container/origin.ts";
 import type { Detach } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
+import { requireIntact } from "../obtain.ts";
 import { takeTurn } from "../store/kept.ts";
 import { layerPath, type StorePaths, within } from "../store/layout.ts";
 import type { DirectoryLock } from "../store/lock.ts";
@@ -50,6 +51,7 @@ async function startLocked(site: Site, known: Known, { detach, lock, launch }: S
     throw new HbError(`Cannot start ${nameOf(known)}: it is not known what it was made from`);
   }
   refuseWithoutLayers(site.store, known, origin);
+  await requireIntact(origin.image, origin.layers, site);
   const { id, directory, name } = known;
   const isTemporary = origin.options.rm === true;
   const named = name === undefined ? {} : { name, ...nameFileOf(site.store, name, isTemporary) };

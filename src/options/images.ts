@@ -75,7 +75,7 @@ export interface CommitOptions extends CommitFlags {
 }
 
 /** `hb import [flags] FILE|-|URL [REFERENCE]`. */
-export interface ImportFlags {
+export interface ImportFlags extends Pick<ImageFlags, "cacert" | "tlsVerify"> {
   /** Dockerfile instructions. */
   readonly change: readonly string[];
   readonly message?: string;

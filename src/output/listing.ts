@@ -38,6 +38,12 @@ export function formatListing<Row extends object>(
   return alignColumns(template.renderHeadings({ ...headings, Label: labelHeading }), lines);
 }
 
+/** One document: indented or (`json`) not, or by a template. */
+export function formatDocument(document: unknown, format: string): string {
+  if (format === "json") return toJson(document);
+  return compileTemplate(format).render(document);
+}
+
 /** Documents as lines: one array, indented or (`json`) not, or a template for each. */
 export function formatDocuments(documents: readonly unknown[], format: string): string[] {
   if (format === "") return [toJson(documents, 4)];

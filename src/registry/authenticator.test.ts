@@ -113,7 +113,8 @@ describe("logIn()", () => {
   for (const fault of ["basic-login", "token-login"] as const) {
     test(`tries the credentials under ${fault}`, async () => {
       await using server = await startRegistry({ faults: [fault] });
-      expect(await logIn(server.host, { credentials: async () => basic }, signal)).toBe(true);
+      const { wasAsked } = await logIn(server.host, { credentials: async () => basic }, signal);
+      expect(wasAsked).toBe(true);
       const attempt = logIn(server.host, { credentials: async () => wrong }, signal);
       await expect(attempt).rejects.toThrow(`Cannot log in to ${server.host}: UNAUTHORIZED`);
     });
@@ -121,6 +122,21 @@ describe("logIn()", () => {
 
   test("says when a registry does not ask", async () => {
     await using server = await startRegistry();
-    expect(await logIn(server.host, { credentials: async () => basic }, signal)).toBe(false);
+    const loggedIn = await logIn(server.host, { credentials: async () => basic }, signal);
+    expect(loggedIn).toEqual({ wasAsked: false });
+  });
+
+  test("asks for a token to log in with later, and no pull does", async () => {
+    await using server = await startRegistry({ faults: ["token-login"] });
+    const settings = { credentials: async () => basic };
+    expect(await logIn(server.host, settings, signal)).toEqual({
+      wasAsked: true,
+      refreshToken: identity,
+    });
+    const asked = server.requests.find(({ path }) => path.startsWith("/token"));
+    expect(asked?.path).toContain("client_id=hb&offline_token=true");
+    const before = server.requests.length;
+    await ask(server, basic);
+    expect(JSON.stringify(server.requests.slice(before))).not.toContain("offline_token");
   });
 });

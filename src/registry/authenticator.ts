@@ -51,6 +51,7 @@ export class Authenticator {
   /** The bearer challenge to a request without credentials. */
   #announced: Challenge | undefined;
   #origin: string | undefined;
+  #refreshToken: string | undefined;
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -88,6 +89,11 @@ export class Authenticator {
   /** `text` without the secrets that were used, should a server have repeated one. */
   hide(text: string): string {
     return this.#secrets.hide(text);
+  }
+
+  /** What the token endpoint has given a password's owner to log in with from now on. */
+  get refreshToken(): string | undefined {
+    return this.#refreshToken;
   }
 
   /** What to do about a refusal. */
@@ -155,10 +161,12 @@ export class Authenticator {
       tokenQuestion(request, bearer, credential, allowsPlainHttp),
     );
     this.#secrets.addText(answer.token);
-    if (found?.kind === "identity" && answer.refreshToken !== undefined) {
-      this.#secrets.addText(answer.refreshToken);
-      this.#rotated.set(found.token, answer.refreshToken);
+    const { refreshToken } = answer;
+    if (refreshToken !== undefined) this.#secrets.addText(refreshToken);
+    if (found?.kind === "identity" && refreshToken !== undefined) {
+      this.#rotated.set(found.token, refreshToken);
     }
+    if (found?.kind === "basic" && request.isLogin === true) this.#refreshToken = refreshToken;
     return { authorization: `Bearer ${answer.token}`, expiresAt: answer.expiresAt };
   }
 

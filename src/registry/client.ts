@@ -29,7 +29,7 @@ import { proxyFor } from "./proxy.ts";
 import { readRegistryRules } from "./registries-conf.ts";
 import { networkError, RegistryError } from "./registry-error.ts";
 import { attemptsMax, backoffMs, type Clock, systemClock } from "./retry.ts";
-import { Session } from "./session.ts";
+import { type LoggedIn, Session } from "./session.ts";
 import { readTags, tagPageBytesMax } from "./tags.ts";
 import { Transport } from "./transport.ts";
 import { TrustStore } from "./trust.ts";
@@ -110,12 +110,12 @@ export function openRegistry(options: RegistryOptions = {}): WritableRegistry {
   return new Client(options);
 }
 
-/** Shows `registry` its credentials: whether it asked for any. Throws when it refuses them. */
+/** Shows `registry` its credentials. Throws when it refuses them. */
 export function logIn(
   registry: string,
   options: RegistryOptions,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<LoggedIn> {
   return new Client(options).logIn(registry, signal);
 }
 
@@ -143,7 +143,7 @@ class Client implements WritableRegistry {
     });
   }
 
-  logIn(registry: string, signal: AbortSignal): Promise<boolean> {
+  logIn(registry: string, signal: AbortSignal): Promise<LoggedIn> {
     const session = this.#open({ registry, insecure: false });
     return session.logIn(`Cannot log in to ${registry}`, signal);
   }

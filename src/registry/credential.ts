@@ -4,7 +4,7 @@
 export type Credential = (
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
   /** An OAuth 2 refresh token: docker's `identitytoken`. */
-  | { readonly kind: "identity"; readonly token: string }
+  | { readonly kind: "identity"; readonly token: string; readonly username?: string }
   /** A token for the registry itself: docker's `registrytoken`. */
   | { readonly kind: "bearer"; readonly token: string }
 ) & { readonly origin: string };

@@ -6,8 +6,8 @@ import { endpointsFor, type RegistryRules, shortNameHint } from "./mirrors.ts";
 import { parseMirrors, parseRegistriesConf } from "./registries-conf.ts";
 
 function rulesOf(conf: string, mirrors = ""): RegistryRules {
-  const { tables, aliases, searched = [] } = parseRegistriesConf(conf, "registries.conf");
-  return { mirrors: parseMirrors(mirrors), tables, aliases, searched };
+  const { tables, searched = [] } = parseRegistriesConf(conf, "registries.conf");
+  return { mirrors: parseMirrors(mirrors), tables, searched };
 }
 
 /** The places in order, as `HOST/REPOSITORY`, `~` before a mirror, `!` after an insecure one. */
@@ -126,12 +126,10 @@ describe("registries.conf", () => {
 describe("a short name that Docker Hub does not have", () => {
   const rules = rulesOf(`
     unqualified-search-registries = ["docker.io", "quay.test"]
-    [aliases]
-    "tool" = "registry.test/org/tool"
   `);
 
   test.each([
-    ["tool:2", "use registry.test/org/tool:2"],
+    ["tool:2", "in full: quay.test/tool:2"],
     ["other/app", "in full: quay.test/other/app:latest"],
     ["ghcr.io/x/y", undefined],
   ])("%s: %s", (name, hint) => {

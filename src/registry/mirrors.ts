@@ -47,8 +47,6 @@ export interface RegistryRules {
   /** Of HB_MIRRORS: asked before those of `tables`. */
   readonly mirrors: readonly { readonly prefix: string; readonly mirror: Mirror }[];
   readonly tables: readonly RegistryTable[];
-  /** Short name -> full name, without tag. */
-  readonly aliases: Readonly<Record<string, string>>;
   /** Hosts that podman would search. */
   readonly searched: readonly string[];
 }
@@ -92,10 +90,6 @@ export function shortNameHint(reference: Reference, rules: RegistryRules): strin
   if (registry !== "docker.io") return undefined;
   const short = repository.replace(/^library\//, "");
   const suffix = (tag === undefined ? "" : `:${tag}`) + (digest === undefined ? "" : `@${digest}`);
-  const alias = Object.hasOwn(rules.aliases, short) ? rules.aliases[short] : undefined;
-  if (alias !== undefined && !alias.startsWith("docker.io/")) {
-    return `registries.conf has an alias for it: use ${alias}${suffix}`;
-  }
   const elsewhere = rules.searched.filter((host) => host !== "docker.io");
   if (elsewhere.length === 0) return undefined;
   const names = elsewhere.map((host) => `${host}/${short}${suffix}`);

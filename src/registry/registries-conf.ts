@@ -3,76 +3,35 @@
  * version 2. Read only; hb writes none of it.
  */
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { HbError } from "../errors.ts";
+import { parseToml, type RegistriesPlace, readRegistriesFiles } from "../host/registries-files.ts";
 import type { Mirror, RegistryRules, RegistryTable } from "./mirrors.ts";
 
 type Table = Readonly<Record<string, unknown>>;
 
-export interface RulesSources {
-  /** HB_MIRRORS, CONTAINERS_REGISTRIES_CONF and HOME count. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Replaces the root of absolute paths; for tests. */
-  readonly root?: string | undefined;
-}
-
-/** Everything that counts, later files over earlier ones. */
-export function readRegistryRules({ env, root = "/" }: RulesSources): RegistryRules {
-  const files = configFiles(env, root).flatMap((path) => {
-    const text = read(path);
-    return text === undefined ? [] : [parseRegistriesConf(text, path)];
+/** Everything that counts, later files over earlier ones; of the environment HB_MIRRORS, too. */
+export function readRegistryRules(place: RegistriesPlace): RegistryRules {
+  const files = readRegistriesFiles(place).map(({ path, text }) => {
+    return parseRegistriesConf(text, path);
   });
   return {
-    mirrors: parseMirrors(env.HB_MIRRORS ?? ""),
+    mirrors: parseMirrors(place.env.HB_MIRRORS ?? ""),
     tables: files.flatMap(({ tables }) => tables),
-    aliases: Object.assign({}, ...files.map(({ aliases }) => aliases)),
     searched: files.findLast(({ searched }) => searched !== undefined)?.searched ?? [],
   };
 }
 
-/** The user's main file replaces the machine's; drop-ins of both add to it (registries.conf.d). */
-function configFiles(env: RulesSources["env"], root: string): string[] {
-  const system = join(root, "etc/containers");
-  const user = env.HOME?.startsWith("/") ? join(env.HOME, ".config/containers") : undefined;
-  const own = user === undefined ? undefined : join(user, "registries.conf");
-  const chosen = env.CONTAINERS_REGISTRIES_CONF;
-  const main = [
-    ...(chosen !== undefined && chosen !== "" ? [chosen] : []),
-    ...(own !== undefined && read(own) !== undefined ? [own] : []),
-    join(system, "registries.conf"),
-  ].slice(0, 1);
-  const parents = user === undefined ? [system] : [system, user];
-  const dropIns = parents.flatMap((parent) => {
-    const directory = join(parent, "registries.conf.d");
-    return list(directory).map((name) => join(directory, name));
-  });
-  return [...main, ...dropIns];
-}
-
-interface ConfFile extends Pick<RegistryRules, "tables" | "aliases"> {
+interface ConfFile extends Pick<RegistryRules, "tables"> {
   readonly searched: readonly string[] | undefined;
 }
 
 /** One file's settings; what hb has no use for is left unread. */
 export function parseRegistriesConf(text: string, file: string): ConfFile {
-  let value: Table;
-  try {
-    value = { ...Bun.TOML.parse(text) };
-  } catch (error) {
-    throw new HbError(`Cannot read ${file}: it is not TOML`, {
-      cause: error instanceof Error ? error.message : error,
-      hint: "correct it, or remove it",
-    });
-  }
+  const value: Table = parseToml(text, file);
   const reader = new Reader(file);
   const searched = value["unqualified-search-registries"];
-  const aliases = Object.entries(reader.table(value.aliases, "aliases"));
   return {
     tables: reader.tables(value.registry, "registry").map((table) => reader.registry(table)),
-    aliases: Object.fromEntries(
-      aliases.map(([name, target]) => [name, reader.text(target, `alias ${name}`)]),
-    ),
     searched: Array.isArray(searched)
       ? searched.filter((host) => typeof host === "string")
       : undefined,
@@ -168,26 +127,4 @@ export function parseMirrors(text: string): RegistryRules["mirrors"] {
     const insecure = scheme === "http";
     return { prefix, mirror: { location, insecure, pullFromMirror: "all" } };
   });
-}
-
-/** Undefined if there is no such file. */
-function read(path: string): string | undefined {
-  return present(path, () => readFileSync(path, "utf8"));
-}
-
-/** The drop-ins of a directory in the order of their names. */
-function list(directory: string): string[] {
-  const names = present(directory, () => readdirSync(directory)) ?? [];
-  return names.filter((name) => name.endsWith(".conf")).sort();
-}
-
-function present<T>(path: string, use: () => T): T | undefined {
-  try {
-    return use();
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (["ENOENT", "ENOTDIR"].includes(code)) return undefined;
-    // It may block a registry: not to know what it says is no reason to go on.
-    throw new HbError(`Cannot read ${path}: ${code}`, { cause: error });
-  }
 }

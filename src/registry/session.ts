@@ -52,6 +52,15 @@ interface ScopedRequest extends Omit<SessionRequest, "repository"> {
   readonly repository?: string;
   readonly scope: string;
   readonly scheme: Scheme;
+  readonly isLogin?: boolean;
+}
+
+/** What a login came to. */
+export interface LoggedIn {
+  /** The registry wanted to know who is there. */
+  readonly wasAsked: boolean;
+  /** To be kept instead of the password. */
+  readonly refreshToken?: string;
 }
 
 /** Requests to one registry. */
@@ -79,18 +88,22 @@ export class Session {
     throw await this.#refusal(request.doing, answer);
   }
 
-  /**
-   * Logs in and no more. Returns whether the registry asked who is there; refused credentials are
-   * thrown as a RegistryError.
-   */
-  async logIn(doing: string, signal: AbortSignal): Promise<boolean> {
+  /** Logs in and no more; refused credentials are thrown as a RegistryError. */
+  async logIn(doing: string, signal: AbortSignal): Promise<LoggedIn> {
     const scheme = await this.#chosenScheme(signal);
     const scope = "";
-    const request = { doing, path: "", scope, scheme, isAddressedByDigest: false, signal };
-    const answer = await this.#sendAuthorized(request);
+    const common = { doing, path: "", scope, scheme, signal };
+    const answer = await this.#sendAuthorized({
+      ...common,
+      isAddressedByDigest: false,
+      isLogin: true,
+    });
     if (answer.response.status !== 200) throw await this.#refusal(doing, answer);
     await discard(answer.response);
-    return this.#options.authenticator.cached(scope) !== undefined;
+    const { authenticator } = this.#options;
+    const { refreshToken } = authenticator;
+    const wasAsked = authenticator.cached(scope) !== undefined;
+    return { wasAsked, ...(refreshToken === undefined ? {} : { refreshToken }) };
   }
 
   /**
@@ -100,7 +113,7 @@ export class Session {
   async #sendAuthorized(request: ScopedRequest): Promise<HttpAnswer> {
     const { authenticator, endpoint, transport } = this.#options;
     const { doing, headers = {}, isAddressedByDigest, repository, scheme, scope, signal } = request;
-    const { method, body, attempts, onSent } = request;
+    const { method, body, attempts, onSent, isLogin } = request;
     const own = new URL(`${scheme}://${endpoint.host}/v2/${request.path}`);
     const url = request.url ?? own;
     const optional = compact({ method, body, attempts, onSent });
@@ -120,7 +133,7 @@ export class Session {
     if (header === null) return answer;
     await discard(answer.response);
     const isPlainHttp = scheme === "http";
-    const need = { doing, scope, repository, isPlainHttp, signal };
+    const need = { doing, scope, repository, isPlainHttp, signal, ...compact({ isLogin }) };
     return send(await authenticator.renew(need, parseChallenges(header), authorization));
   }
 

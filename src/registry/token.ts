@@ -20,6 +20,8 @@ export interface AuthorizationRequest {
   readonly repository: string | undefined;
   /** The registry is spoken to in plain HTTP, so its token endpoint may be. */
   readonly isPlainHttp: boolean;
+  /** Somebody logs in: a refresh token is wanted, too, to be kept instead of the password. */
+  readonly isLogin?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -34,7 +36,7 @@ export interface TokenQuestion {
 export interface TokenAnswer {
   readonly token: string;
   readonly expiresAt: number;
-  /** The endpoint has replaced the refresh token. */
+  /** The endpoint has replaced the refresh token, or has given one to who logs in. */
   readonly refreshToken?: string;
 }
 
@@ -77,6 +79,10 @@ export function tokenQuestion(
   if (credential?.kind !== "basic") return { url };
   const { username, password } = credential;
   question.set("account", username);
+  if (request.isLogin === true) {
+    question.set("client_id", clientID);
+    question.set("offline_token", "true");
+  }
   return { url, authorization: basicAuthorization(username, password) };
 }
 

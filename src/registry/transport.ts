@@ -143,7 +143,7 @@ export class Transport {
       url = next;
     }
     throw new RegistryError(`${request.doing}: more than ${redirectsMax} redirects`, {
-      hint: "the registry sends its clients in circles: tell its operator",
+      hint: "it sends its clients in circles: tell its operator",
     });
   }
 
@@ -230,7 +230,10 @@ function nextUrl(request: HttpRequest, from: URL, location: string): URL {
   const isDowngrade = from.protocol === "https:" && next.protocol === "http:";
   if (isDowngrade && request.isAddressedByDigest !== true) {
     throw new RegistryError(`${request.doing}: ${from.host} redirects from HTTPS to plain HTTP`, {
-      hint: "pull by digest, which proves the content whatever the channel",
+      // Of what has no digest at all nobody can say better.
+      ...(request.isAddressedByDigest === undefined
+        ? {}
+        : { hint: "pull by digest, which proves the content whatever the channel" }),
     });
   }
   next.username = "";

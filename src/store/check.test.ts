@@ -68,7 +68,7 @@ function flipByte(file: string): void {
 }
 
 function defects(): readonly string[] {
-  return checkImages(store).flatMap((image) => image.defects);
+  return checkImages(store, new Map()).flatMap((image) => image.defects);
 }
 
 const recordFile = () => imageRecordPath(store, reference, platform);
@@ -78,7 +78,7 @@ const name = digestHex(upper).slice(0, 12);
 describe("checkImages()", () => {
   test("finds nothing wrong with what a pull leaves", () => {
     expect(defects()).toEqual([]);
-    expect(checkImages(store)).toMatchObject([
+    expect(checkImages(store, new Map())).toMatchObject([
       { name: "registry.example:5000/app:1 (linux/amd64)", wanted: { reference, platform } },
     ]);
   });
@@ -134,7 +134,7 @@ describe("checkImages()", () => {
 
   test("says which layers are in the way of another pull", () => {
     writeFileSync(within(upperLayer(), "size"), "");
-    const [image] = checkImages(store);
+    const [image] = checkImages(store, new Map());
     expect(image?.damagedLayers).toEqual([digestHex(upper)]);
     expect(image?.defects[0]).toContain(name);
   });

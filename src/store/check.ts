@@ -2,8 +2,9 @@
  * Whether images are whole: their records, documents byte for byte, and layers as far as that can
  * be told. Only looks, without locks: a store that is being written to may show what is going on.
  *
- * The files in a layer are not compared with anything. Their digest was that of a tar stream, which
- * was checked when they were unpacked and is not kept.
+ * What files in a layer have lost is for whoever asks to say (intact.ts). What they contain is
+ * compared with nothing: their digest was that of a tar stream, which was checked when they were
+ * unpacked.
  */
 
 import { dirname } from "node:path";
@@ -37,9 +38,12 @@ export interface CheckedImage {
   readonly damagedLayers: readonly string[];
 }
 
-/** Looks at every image in the store. */
-export function checkImages(store: StorePaths): CheckedImage[] {
-  const check = new Check(store);
+/** Looks at every image in the store; `damage` is what is known to be wrong with layers. */
+export function checkImages(
+  store: StorePaths,
+  damage: ReadonlyMap<string, string>,
+): CheckedImage[] {
+  const check = new Check(store, damage);
   return listRecordFiles(store).map((file) => check.image(file));
 }
 
@@ -47,10 +51,11 @@ export function checkImages(store: StorePaths): CheckedImage[] {
 class Check {
   readonly #store: StorePaths;
   readonly #blobs = new Map<Digest, string | undefined>();
-  readonly #layers = new Map<string, string | undefined>();
+  readonly #layers: Map<string, string | undefined>;
 
-  constructor(store: StorePaths) {
+  constructor(store: StorePaths, damage: ReadonlyMap<string, string>) {
     this.#store = store;
+    this.#layers = new Map(damage);
   }
 
   image(file: StorePath): CheckedImage {

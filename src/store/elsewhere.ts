@@ -19,6 +19,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname } from "node:path";
+import { bootOf } from "./boot.ts";
 import { discardLayers, hasPending, layerSize } from "./layers.ts";
 import { layerDiffPath, layerPath, type StorePath, type StorePaths, within } from "./layout.ts";
 import { DirectoryLock, tryLock } from "./lock.ts";
@@ -74,6 +75,9 @@ export function linkLayer(own: StorePaths, other: StorePaths, name: string): voi
     if (hasPending(other, name)) {
       symlinkSync(`${dirname(layerDiffPath(other, name))}/pending`, `${staging}/pending`);
     }
+    // Whether it lost data in an earlier boot is looked for here: nothing can be noted there.
+    const boot = bootOf(other, name);
+    if (boot !== undefined) symlinkSync(boot, `${staging}/boot`);
     writeFileSync(`${staging}/form`, `${formOf(other, name) ?? ""}\n`);
     writeFileSync(`${staging}/size`, `${layerSize(other, name)}\n`);
     try {

@@ -2,7 +2,8 @@
  * Where everything of the store is. The only file that builds store paths.
  *
  *   blobs/sha256/<hex>                      manifests, indexes and configs as received
- *   layers/<diffID hex>/diff                an unpacked layer, in overlayfs's form; or a link to one
+ *   layers/<diffID hex>/diff                an unpacked layer, in overlayfs's form, or a link
+ *   layers/<diffID hex>/boot                the boot it is known to be whole in (boot.ts)
  *   layers/<chainID hex>-patch/diff         what a layer took from those below it
  *   images/<registry>/<repository>:<tag>/<os>-<arch>[-variant].json     also <repository>@<digest>
  *   containers/<id>/                        what a container has (docs/containers.md)

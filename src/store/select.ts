@@ -5,6 +5,7 @@
  */
 
 import { HbError } from "../errors.ts";
+import { localMeanings } from "../host/short-names.ts";
 import { digestHex } from "../image/digest.ts";
 import { formatPlatform, matchPlatform, type Platform } from "../image/platform.ts";
 import { parseReference, type Reference } from "../image/reference.ts";
@@ -23,9 +24,12 @@ export function selectImages(store: StorePaths, text: string): Selection {
   const prefix = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
   const isDigest = text.startsWith("sha256:");
   if (!isDigest) {
-    const reference = parseReference(text);
-    const named = all.filter(({ record }) => isMeant(reference, record));
-    if (named.length > 0 || prefix === undefined) return { images: named, by: "reference" };
+    const named = localMeanings(text)
+      .map((reference) => all.filter(({ record }) => isMeant(reference, record)))
+      .find((images) => images.length > 0);
+    if (named !== undefined || prefix === undefined) {
+      return { images: named ?? [], by: "reference" };
+    }
   }
   if (prefix === undefined) {
     throw new HbError(`Cannot read the image id ${JSON.stringify(text)}`, {
@@ -67,12 +71,12 @@ export function selectImage(
 
 /** The records of one repository, or of one reference if `text` has a tag or digest. */
 export function filterImages(images: readonly StoredImage[], text: string): StoredImage[] {
-  const reference = parseReference(text);
+  const meanings = localMeanings(text);
   const isWhole = text.includes("@") || text.lastIndexOf(":") > text.lastIndexOf("/");
   return images.filter(({ record }) => {
-    if (isWhole) return isMeant(reference, record);
+    if (isWhole) return meanings.some((reference) => isMeant(reference, record));
     const { registry, repository } = parseReference(record.reference);
-    return registry === reference.registry && repository === reference.repository;
+    return meanings.some((each) => each.registry === registry && each.repository === repository);
   });
 }
 

@@ -19,7 +19,8 @@ const look = `cd /; seen() { find . -xdev \\( -path ./proc -o -path ./sys -o -pa
   seen ! -type d -exec stat -c '%N %F %a %u:%g %h %s %Y'`;
 const lower = [
   { name: "data/", mode: 0o755 },
-  ...["gone", "kind", "same", "owned"].map((name) => ({ name: `data/${name}`, data: "A\n" })),
+  ...["gone", "kind", "owned"].map((name) => ({ name: `data/${name}`, data: "A\n" })),
+  { name: "data/same", data: "A\n", mtime: 1_700_000_000 },
   { name: "data/one", data: "linked" },
   { name: "data/two", type: "1", link: "data/one" },
   ...["emptied/a", "emptied/b/c", "dir/x", "moved/deep/y", "left/z"].map((name) => {

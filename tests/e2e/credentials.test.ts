@@ -216,6 +216,56 @@ describe("tokens", () => {
   });
 });
 
+describe("a token service that gives refresh tokens", () => {
+  let lasting: TokenServer;
+  let host = "";
+  let stop = async (): Promise<void> => undefined;
+
+  beforeAll(async () => {
+    const folder = box.path("lasting");
+    mkdirSync(folder);
+    const options = { user, refreshToken, givesRefreshTokens: true };
+    lasting = await startTokenServer({ folder, ...options });
+    const server = await startRegistry(box.path("registries"), { auth: lasting.auth });
+    ({ host, stop } = server);
+  });
+
+  afterAll(async () => {
+    await stop();
+    lasting.stop();
+  });
+
+  test("has one kept instead of the password, which is not needed again", async () => {
+    const person = new Person("lasting");
+    const { status, stderr } = await person.logIn(host);
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringContaining("A token for you is kept"),
+    });
+    const { auths } = JSON.parse(readFileSync(person.file, "utf8"));
+    expect(auths[host]).toEqual({ auth: btoa("hb:"), identitytoken: refreshToken });
+    expect((await person.hb(["login", "--get-login", host])).stdout).toBe("hb\n");
+    const before = lasting.log.length;
+    expect((await person.hb(pull(`${host}/private/app:1`))).status).toBe(0);
+    expect(lasting.log.slice(before)).toEqual(["POST user repository:private/app:pull"]);
+  });
+
+  test("has a helper told that it is one", async () => {
+    const person = new Person("lasting-helper");
+    const kept = join(person.home, "kept");
+    mkdirSync(join(person.home, "bin"));
+    const script = `#!/bin/sh\ncase $1 in store) cat > '${kept}' ;; get) cat '${kept}' ;; esac\n`;
+    writeFileSync(join(person.home, "bin/docker-credential-test"), script, { mode: 0o755 });
+    person.write(".docker/config.json", { credsStore: "test" });
+    const env = { PATH: `${join(person.home, "bin")}:${process.env.PATH}` };
+    const argv = ["login", "-u", "hb", "--password-stdin", host];
+    expect((await person.hb(argv, password, env)).status).toBe(0);
+    const expected = { ServerURL: host, Username: "<token>", Secret: refreshToken };
+    expect(JSON.parse(readFileSync(kept, "utf8"))).toEqual(expected);
+    expect((await person.hb(pull(`${host}/private/app:1`), undefined, env)).status).toBe(0);
+  });
+});
+
 describe("a login is found", () => {
   const auth = btoa(user);
   const wrong = btoa("hb:wrong-secret");

@@ -2,7 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { Authority } from "../setup/authority.ts";
 import { busyboxLayer } from "../setup/images.ts";
+import { startProxy } from "../setup/proxy.ts";
 import { Box } from "./harness.ts";
 
 const box = new Box();
@@ -54,6 +56,32 @@ describe("hb import", () => {
     expect(stdout).toBe(`Imported from http://${host}/x.tar\n`);
     expect(said).toContain("404");
     expect(said).not.toMatch(/secret|token/);
+  });
+
+  test("asks as a pull does: through the proxy, and trusting what --cacert names", async () => {
+    const authority = new Authority(box.path("ca"));
+    const { cert, key } = authority.issue("server", ["DNS:files.test"]);
+    const tls = { cert: Bun.file(cert), key: Bun.file(key) };
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      tls,
+      fetch: () => new Response(files),
+    });
+    const proxy = await startProxy();
+    const env = { HTTPS_PROXY: proxy.url };
+    const argv = ["import", `https://files.test:${server.port}/files.tar`, "far:1"];
+    expect(await box.failure(1, argv, { env })).toContain("is from an unknown authority");
+    for (const flags of [["--cacert", authority.cert], ["--tls-verify=false"]]) {
+      const { status, stderr } = await box.hb([...argv, ...flags], { env });
+      expect({ status, stderr }).toMatchObject({ status: 0 });
+      expect(stderr).toContain("files.tar: Pull complete (");
+    }
+    expect(new Set(proxy.requests)).toEqual(
+      new Set([`CONNECT files.test:${server.port} HTTP/1.1`]),
+    );
+    proxy.stop();
+    await server.stop();
   });
 
   test("of what is no tar, or with what is no change, is one line and 1", async () => {

@@ -28,7 +28,12 @@ describe("whiteouts", () => {
 
   test("an opaque directory shows only its own layer's files, rootless too (H-2)", async () => {
     const lower = [{ name: "d/" }, file("d/old"), { name: "d/sub/" }, file("d/sub/old")];
-    const upper = [{ name: "d/" }, file("d/.wh..wh..opq", ""), file("d/new")];
+    const upper = [
+      { name: "d/" },
+      file("d/.wh..wh..opq", ""),
+      file("d/.wh.old", ""),
+      file("d/new"),
+    ];
     expect(await inLayers("ls -A /d", lower, upper)).toBe("new");
   });
 

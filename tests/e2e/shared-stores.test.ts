@@ -4,12 +4,16 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import {
   chmodSync,
   cpSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { layer, pushImage } from "../setup/image.ts";
@@ -120,6 +124,39 @@ describe("an image of an additional store", () => {
     expect(ownLayers()).toEqual([]);
     expect(listing()).toEqual(before);
   });
+});
+
+test("what lost data there in a power cut does not run from there", async () => {
+  const layers = readdirSync(`${shared}/layers`);
+  const links = layers.map((name) => `${shared}/layers/${name}/boot`);
+  const now = readlinkSync(links[0] ?? "");
+  const setBoot = (boot: string) => {
+    for (const link of links) {
+      rmSync(link);
+      symlinkSync(boot, link);
+    }
+  };
+  setBoot("an-earlier-one");
+  const before = listing();
+  const argv = [...withStore, "--network", "none"];
+  expect(await box.output(...argv, "--pull", "never", base, ...look)).toBe(seen);
+  expect(listing()).toEqual(before);
+  await box.hb(["prune"]);
+  const [file = ""] = layers
+    .map((name) => `${shared}/layers/${name}/diff/hello`)
+    .filter(existsSync);
+  truncateSync(file, 0);
+  const said = await box.failure(125, ["run", ...argv, "--pull", "never", base]);
+  expect(said).toMatch(/^Cannot use \S+: its layer [0-9a-f]{12} is damaged: .*hello/);
+  // A pull has it from the registry.
+  const { stderr } = await box.hb(["pull", ...withStore, base]);
+  expect(stderr.match(/Already exists/g)).toHaveLength(2);
+  expect(stderr.match(/Pull complete/g)).toHaveLength(1);
+  expect(await box.output("--network", "none", base, ...look)).toBe(seen);
+  await box.hb(["rmi", base]);
+  await box.hb(["prune"]);
+  writeFileSync(file, "hello\n");
+  setBoot(now);
 });
 
 describe("a pull with an additional store", () => {

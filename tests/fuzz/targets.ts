@@ -1,5 +1,15 @@
 /** What is fuzzed, and what must hold for every input whatever. */
 
+import {
+  entryOf,
+  findIn,
+  helperOf,
+  ownKey,
+  parseAuthFile,
+  targetsOf,
+  withEntry,
+} from "../../src/credentials/auth-file.ts";
+import { credentialFrom } from "../../src/credentials/helper.ts";
 import { HbError } from "../../src/errors.ts";
 import { parseConfig } from "../../src/image/config.ts";
 import { isDigest } from "../../src/image/digest.ts";
@@ -69,6 +79,17 @@ export const targets: Readonly<Record<string, Target>> = {
       "\xff",
     ],
   },
+  credentials: {
+    check: checkCredentials,
+    pieces: [
+      ...'{}[],:"/.',
+      ...['"auths":{', '"credHelpers":{', '"credsStore":"', '"auth":"', '"identitytoken":"'],
+      ...['"registrytoken":"', '"username":"', '"password":"', '"__proto__":', '"constructor":'],
+      ...["r.test", "r.test/a", "https://r.test/v1/", "https://index.docker.io/v1/", "docker.io"],
+      ...['"Username":"', '"Secret":"', "<token>", btoa("u:p"), btoa("u"), "../../x", "null", "1"],
+      "\\u0000",
+    ],
+  },
   template: {
     check: checkTemplate,
     pieces: [
@@ -136,6 +157,43 @@ function checkDocument(input: Buffer): void {
   if (any.kind !== "index") return;
   const host = { os: "linux", architecture: "amd64" };
   unlessRefused(() => selectManifest(any, parsePlatform("linux/arm/v7", host)));
+}
+
+/**
+ * A file of logins is refused or searched, and no refusal repeats what is in it; what is entered is
+ * found and what is taken out is not; a helper's name is no path. So is a helper's answer read.
+ */
+function checkCredentials(input: Buffer): void {
+  const text = input.toString();
+  const credential = unlessRefused(() => credentialFrom("x", text));
+  if (credential?.kind === "basic" && credential.username === "") throw new Error("no name");
+  const file = unlessRefused(() => parseAuthFile("FILE", text));
+  if (file === undefined) return;
+  for (const target of ["r.test", "docker.io", "r.test/a/b"]) {
+    const [registry = "", ...path] = target.split("/");
+    const repository = path.length === 0 ? undefined : path.join("/");
+    for (const found of unlessRefused(() => findIn("FILE", file, registry, repository)) ?? []) {
+      const isPath = found.kind === "helper" && /[/\s]|^[.-]/.test(found.name);
+      if (isPath) throw new Error(`a helper that is no name: ${found.name}`);
+    }
+    unlessRefused(() => helperOf("FILE", file, target));
+    const entry = entryOf({ username: "me", password: "own" });
+    const entered = unlessRefused(() => withEntry("FILE", file, target, entry));
+    if (entered === undefined) continue;
+    const [own] = unlessRefused(() => findIn("FILE", entered, registry, repository)) ?? [];
+    if (own?.kind === "credential" && Reflect.get(own.credential, "password") !== "own") {
+      throw new Error(`${target}: another login than the one entered`);
+    }
+    const gone = withEntry("FILE", entered, target, undefined);
+    if (ownKey("FILE", gone, "auths", target) !== undefined) throw new Error("it is still there");
+  }
+  for (const target of unlessRefused(() => targetsOf("FILE", file)) ?? []) {
+    const keys = [
+      ownKey("FILE", file, "auths", target),
+      ownKey("FILE", file, "credHelpers", target),
+    ];
+    if (keys.every((key) => key === undefined)) throw new Error(`not found again: ${target}`);
+  }
 }
 
 /** A template is refused or rendered, over a document and over a row. */

@@ -72,7 +72,7 @@ function tokens(exchange: Exchange, realm: (exchange: Exchange) => string): bool
   return challenge({ response }, `Bearer realm="${realm(exchange)}",service="test"${scope}`);
 }
 
-async function answerToken({ request, response, registry }: Exchange): Promise<void> {
+async function answerToken({ request, response, registry, url }: Exchange): Promise<void> {
   const form = new URLSearchParams(await bodyOf(request));
   const now = registry.next("refresh");
   const expected = now === 1 ? identity : `${identity}-${now}`;
@@ -81,9 +81,11 @@ async function answerToken({ request, response, registry }: Exchange): Promise<v
       ? form.get("grant_type") === "refresh_token" && form.get("refresh_token") === expected
       : request.headers.authorization === basic;
   if (!isKnown) return sendError(response, 401, "UNAUTHORIZED", "incorrect user name or password");
+  const isLasting = url.searchParams.get("offline_token") === "true";
   const answer = {
     access_token: `token-${registry.next("token")}`,
     ...(request.method === "POST" ? { refresh_token: `${identity}-${now + 1}` } : {}),
+    ...(isLasting ? { refresh_token: identity } : {}),
   };
   send(response, 200, JSON.stringify(answer));
 }

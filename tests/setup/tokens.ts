@@ -15,6 +15,8 @@ export interface TokenServerOptions {
   /** `NAME:PASSWORD` */
   readonly user: string;
   readonly refreshToken: string;
+  /** To whoever logs in and asks for one. */
+  readonly givesRefreshTokens?: boolean;
   /** How long a token is good, at most a second less, whatever is said of it. */
   readonly lifeSeconds?: number;
 }
@@ -97,7 +99,12 @@ async function answer(
   };
   if (shown && !isKnown) return reply(401, { details: "incorrect user name or password" });
   const token = desk.issue(scopes.map((scope) => grant(scope, isKnown)));
-  reply(200, isPost ? { access_token: token } : { token, expires_in: announcedSeconds });
+  const isLasting = desk.givesRefreshTokens && question.get("offline_token") === "true";
+  const lasting = isLasting && isKnown ? { refresh_token: desk.refreshToken } : {};
+  reply(
+    200,
+    isPost ? { access_token: token } : { token, ...lasting, expires_in: announcedSeconds },
+  );
 }
 
 /** What is allowed of `repository:NAME:ACTIONS`. */

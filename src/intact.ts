@@ -1,0 +1,86 @@
+/**
+ * Whether layers still have what was unpacked: their files compared with their recipes, by the
+ * helper, since directories of theirs may belong to other ids. What was lost in a power cut shows
+ * there (helper-zig/src/losses.zig); a changed byte does not.
+ */
+
+import { HbError } from "./errors.ts";
+import { runHelper } from "./helper/binary.ts";
+import { parseDigest } from "./image/digest.ts";
+import { rebuildLayer } from "./layer/rebuild.ts";
+import { settleLayer, unsettledLayers } from "./store/boot.ts";
+import { HeldLayers, layerDefect } from "./store/layers.ts";
+import { layerSource, type StorePaths } from "./store/layout.ts";
+
+/** Where layers are and how the helper gets at them. */
+export interface LayerAccess {
+  readonly store: StorePaths;
+  /** The helper's id map flags. */
+  readonly mapFlags: readonly string[];
+}
+
+/** What is wrong with layers, in words by name; those with nothing wrong are settled. */
+export async function damageOf(
+  names: readonly string[],
+  access: LayerAccess,
+): Promise<ReadonlyMap<string, string>> {
+  const { store } = access;
+  const damage = new Map<string, string>();
+  using held = new HeldLayers(store);
+  // What is not there is seen by whoever needs it, what is being removed is nobody's.
+  const present = names.filter((name) => held.hold(name));
+  for (const name of present) {
+    const defect = layerDefect(store, name);
+    if (defect !== undefined) damage.set(name, defect);
+  }
+  const formed = present.filter((name) => !damage.has(name));
+  for (const [name, loss] of await lossesOf(formed, access)) damage.set(name, loss);
+  for (const name of formed) if (!damage.has(name)) settleLayer(store, name);
+  return damage;
+}
+
+/** Refuses layers that lost data in an earlier boot; they are of the image `name`. */
+export async function refuseDamaged(
+  name: string,
+  layers: readonly string[],
+  access: LayerAccess,
+): Promise<void> {
+  const damage = await damageOf(unsettledLayers(access.store, layers), access);
+  for (const [layer, why] of damage) {
+    throw new HbError(`Cannot use ${name}: its layer ${layer.slice(0, 12)} is damaged: ${why}`, {
+      hint: "repair it with 'hb check --repair'",
+    });
+  }
+}
+
+async function lossesOf(
+  names: readonly string[],
+  { store, mapFlags }: LayerAccess,
+): Promise<ReadonlyMap<string, string>> {
+  const losses = new Map<string, string>();
+  if (names.length === 0) return losses;
+  const paths = names.map((name) => layerSource(store, name));
+  const said = runHelper(["losses", ...mapFlags, ...paths], "Cannot look through the layers");
+  for (const [, number = "", letter, words = ""] of said.matchAll(/^(\d+) ([ch]) (.*)$/gm)) {
+    const name = names[Number(number)];
+    if (name === undefined) throw new Error(`hb's helper knows no layer ${number}`);
+    const isHole = letter === "h";
+    if (isHole && (await isSame(name, { store, mapFlags }))) continue;
+    losses.set(name, words);
+  }
+  return losses;
+}
+
+/** Whether the layer's files make the very tar they came from. */
+async function isSame(name: string, { store, mapFlags }: LayerAccess): Promise<boolean> {
+  const diffID = parseDigest(`${name.length === 64 ? "sha256" : "sha512"}:${name}`);
+  const { signal } = new AbortController();
+  const tar = rebuildLayer({ layer: layerSource(store, name), diffID, mapFlags, signal });
+  try {
+    for await (const _ of tar);
+    return true;
+  } catch (error) {
+    if (error instanceof HbError) return false;
+    throw error;
+  }
+}
