@@ -3,9 +3,10 @@
  *
  *   bun bench/run.ts [--quick] [--only start,pull,…] [--check]
  *
- * --quick takes few rounds; --only names groups (start, detached, logs, pull, unpack, memory,
- * files, calls, output, network, exec); --check exits 1 when a budget is missed. Run as root it
- * measures root and the rootless test user, run by anybody else it measures that user alone.
+ * --quick takes few rounds; --only names groups (start, store, detached, logs, pull, unpack,
+ * memory, files, calls, output, network, exec); --check exits 1 when a budget is missed. Run as
+ * root it measures root and the rootless test user, run by anybody else it measures that user
+ * alone.
  */
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -24,6 +25,7 @@ import { memory } from "./rows/memory.ts";
 import { downloads, firstByte, networkStart } from "./rows/network.ts";
 import { pull, unpack } from "./rows/pull.ts";
 import { coldStart, phases, warmStart } from "./rows/start.ts";
+import { listing, startAmongMany } from "./rows/store.ts";
 import { output } from "./rows/throughput.ts";
 import { formatResult } from "./table.ts";
 import { type Identity, Workspace } from "./workspace.ts";
@@ -54,6 +56,7 @@ const groups: Readonly<Record<string, (bench: Bench, as: Identity) => Promise<Ro
     coldStart(bench, as),
     phases(bench, as),
   ],
+  store: (bench, as) => [listing(bench, as), startAmongMany(bench, as)],
   detached: (bench, as) => [
     detachedStart(bench, as),
     detachedMemory(bench, as, 1),

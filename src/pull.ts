@@ -179,6 +179,7 @@ class Pull {
       manifest: documents.manifest,
       ...(documents.index === undefined ? {} : { index: documents.index }),
       config: documents.config,
+      ...dated(documents.image.created),
       layers: names,
       sizeBytes: names.reduce((sum, name) => sum + layerSize(store, name), 0),
       pulledAt: new Date().toISOString(),
@@ -418,6 +419,12 @@ function hostLevel(): { readonly amd64Level?: Amd64Level } {
 /** As many as keep the cores busy with decompressing and unpacking, and a few to hide latency. */
 function layersAtOnce(): number {
   return Math.min(6, Math.max(3, availableParallelism() + 1));
+}
+
+/** For listings; whatever else an image says there is its own business. */
+function dated(created = ""): Pick<ImageRecord, "created"> {
+  const date = new Date(created);
+  return Number.isNaN(date.getTime()) ? {} : { created: date.toISOString() };
 }
 
 function idOf(digest: Digest): string {

@@ -10,7 +10,7 @@ import { type Column, formatListing } from "../output/listing.ts";
 import { formatTime, humanAge, humanSize, printResult } from "../output.ts";
 import { filterListed, type ListedImage } from "../store/filter.ts";
 import { currentStore, type StorePaths } from "../store/layout.ts";
-import { readListed } from "../store/listed.ts";
+import { readCreated, readListed } from "../store/listed.ts";
 import { filterImages, selectImages } from "../store/select.ts";
 
 const NONE = "<none>";
@@ -82,13 +82,12 @@ function choose(
   const stores = new Map(located.map((each) => [each.image, each.store]));
   const all = [...stores.keys()];
   const named = image === undefined ? all : filterImages(all, image);
-  // Ids are in the records: who asks for no more spares a thousand images' configs their reading.
-  const isBare = isIdsOnly(options) && filter.length === 0;
+  // Only labels are not in the records: a thousand images' configs take as long to read as those.
+  const read = filter.some((text) => /^\s*label/i.test(text)) ? readListed : readCreated;
   const places = new Map<ListedImage, StorePaths>();
   for (const found of named) {
-    const { record } = found;
     const where = stores.get(found) ?? store;
-    places.set(isBare ? { record, labels: {} } : readListed(where, record), where);
+    places.set(read(where, found.record), where);
   }
   const listed = filterListed([...places.keys()], filter, (text) => {
     const where = storeWith(store, others, text);

@@ -15,7 +15,7 @@ import { humanSize, printNotice, printResult } from "../output.ts";
 import type { StoredImage } from "../store/images.ts";
 import { createStore, currentStore, type StorePaths, storeError } from "../store/layout.ts";
 import { leastUsedOf } from "../store/least-used.ts";
-import { readListed } from "../store/listed.ts";
+import { readCreated, readListed } from "../store/listed.ts";
 import { type Pruned, type Pruning, pruneStore } from "../store/prune.ts";
 import { sweep } from "../store/sweep.ts";
 
@@ -68,7 +68,8 @@ function chooser(
   };
 
   function about({ record }: StoredImage): Prunable {
-    const { created, labels } = readListed(store, record);
+    const read = filter.some((text) => text.startsWith("label")) ? readListed : readCreated;
+    const { created, labels } = read(store, record);
     return { labels, createdMs: created?.getTime() };
   }
 }

@@ -31,7 +31,6 @@ import {
   type StorePath,
   type StorePaths,
   storeError,
-  within,
 } from "./layout.ts";
 
 /** One reference on one platform, wholly in the store. */
@@ -44,6 +43,8 @@ export interface ImageRecord {
   /** The index that chose the manifest. */
   readonly index?: Digest;
   readonly config: Digest;
+  /** What the config says of when it was made, so that a listing reads no configs; if known. */
+  readonly created?: string;
   /** Directory names under layers/, the lowest first, patches included. */
   readonly layers: readonly string[];
   /** Bytes of the files in all layers. */
@@ -116,9 +117,9 @@ export function lastUseMs(file: StorePath): number {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** Every record in the store, by reference and platform. */
-export function listImages(store: StorePaths): StoredImage[] {
-  return listRecordFiles(store).flatMap((file) => {
+/** Every record in the store, or in one directory of it, by reference and platform. */
+export function listImages(store: StorePaths, directory = store.images): StoredImage[] {
+  return recordFilesIn(directory).flatMap((file) => {
     const record = readRecord(file);
     return record === undefined ? [] : [{ record, file }];
   });
@@ -126,14 +127,19 @@ export function listImages(store: StorePaths): StoredImage[] {
 
 /** The files of all records, readable or not, in `listImages`' order. */
 export function listRecordFiles(store: StorePaths): StorePath[] {
+  return recordFilesIn(store.images);
+}
+
+function recordFilesIn(directory: StorePath): StorePath[] {
   const files: StorePath[] = [];
-  collect(store.images, files);
+  collect(directory, files);
   return files.sort();
 }
 
 function collect(directory: StorePath, files: StorePath[]): void {
   for (const entry of entriesIn(directory)) {
-    const path = within(directory, entry.name);
+    // No need to look at a name from a directory for what leads out of it (`within`).
+    const path = `${directory}/${entry.name}` as StorePath;
     if (entry.isDirectory()) collect(path, files);
     else if (entry.isFile()) files.push(path);
   }
@@ -235,7 +241,7 @@ export function readRecord(file: string): ImageRecord | undefined {
 function parseRecord(value: unknown): ImageRecord {
   if (typeof value !== "object" || value === null) throw new HbError("it is no JSON object");
   const record = value as Partial<Record<keyof ImageRecord, unknown>>;
-  const { reference, platform, layers, sizeBytes, pulledAt } = record;
+  const { created, reference, platform, layers, sizeBytes, pulledAt } = record;
   if (typeof reference !== "string" || typeof pulledAt !== "string") {
     throw new HbError("its reference or pulledAt is missing");
   }
@@ -250,6 +256,7 @@ function parseRecord(value: unknown): ImageRecord {
     manifest: parseDigest(String(record.manifest)),
     ...(record.index === undefined ? {} : { index: parseDigest(String(record.index)) }),
     config: parseDigest(String(record.config)),
+    ...(typeof created === "string" && { created }),
     layers,
     sizeBytes,
     pulledAt,

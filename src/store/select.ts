@@ -10,7 +10,7 @@ import { digestHex } from "../image/digest.ts";
 import { formatPlatform, matchPlatform, type Platform } from "../image/platform.ts";
 import { parseReference, type Reference } from "../image/reference.ts";
 import { listImages, type StoredImage } from "./images.ts";
-import type { StorePaths } from "./layout.ts";
+import { imagePath, type StorePaths } from "./layout.ts";
 
 /** How a selection was written. */
 export interface Selection {
@@ -20,12 +20,11 @@ export interface Selection {
 
 /** Every record that `text` means, of all platforms; none is no error. */
 export function selectImages(store: StorePaths, text: string): Selection {
-  const all = listImages(store);
   const prefix = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
   const isDigest = text.startsWith("sha256:");
   if (!isDigest) {
     const named = localMeanings(text)
-      .map((reference) => all.filter(({ record }) => isMeant(reference, record)))
+      .map((reference) => imagesOf(store, reference))
       .find((images) => images.length > 0);
     if (named !== undefined || prefix === undefined) {
       return { images: named ?? [], by: "reference" };
@@ -36,12 +35,23 @@ export function selectImages(store: StorePaths, text: string): Selection {
       hint: "give at least four of its hexadecimal digits",
     });
   }
-  const images = all.filter(({ record }) => digestHex(record.config).startsWith(prefix));
+  const images = listImages(store).filter(({ record }) =>
+    digestHex(record.config).startsWith(prefix),
+  );
   const ids = new Set(images.map(({ record }) => record.config));
   if (ids.size <= 1) return { images, by: "id" };
   throw new HbError(`"${text}" is the beginning of ${ids.size} images' ids`, {
     hint: "give more digits, see 'hb images'",
   });
+}
+
+function imagesOf(store: StorePaths, reference: Reference): StoredImage[] {
+  // A tag has a directory of its own; what a digest names may have come by any tag.
+  const images =
+    reference.digest === undefined
+      ? listImages(store, imagePath(store, reference))
+      : listImages(store);
+  return images.filter(({ record }) => isMeant(reference, record));
 }
 
 /**

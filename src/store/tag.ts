@@ -19,7 +19,7 @@ export function nameImages(
   mapFlags: readonly string[],
 ): void {
   const directory = imagePath(store, reference);
-  const before = listImages(store).filter(({ file }) => file.startsWith(`${directory}/`));
+  const before = listImages(store, directory);
   using held = new HeldLayers(store);
   for (const { record, file } of images) {
     if (!held.holdAll(record.layers)) {
