@@ -10,7 +10,7 @@ import { parseDigest } from "./image/digest.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
 import { settleLayer, unsettledLayers } from "./store/boot.ts";
 import { HeldLayers, layerDefect } from "./store/layers.ts";
-import { layerPath, type StorePaths } from "./store/layout.ts";
+import { layerSource, type StorePaths } from "./store/layout.ts";
 
 /** Where layers are and how the helper gets at them. */
 export interface LayerAccess {
@@ -59,7 +59,7 @@ async function lossesOf(
 ): Promise<ReadonlyMap<string, string>> {
   const losses = new Map<string, string>();
   if (names.length === 0) return losses;
-  const paths = names.map((name) => layerPath(store, name));
+  const paths = names.map((name) => layerSource(store, name));
   const said = runHelper(["losses", ...mapFlags, ...paths], "Cannot look through the layers");
   for (const [, number = "", letter, words = ""] of said.matchAll(/^(\d+) ([ch]) (.*)$/gm)) {
     const name = names[Number(number)];
@@ -75,7 +75,7 @@ async function lossesOf(
 async function isSame(name: string, { store, mapFlags }: LayerAccess): Promise<boolean> {
   const diffID = parseDigest(`${name.length === 64 ? "sha256" : "sha512"}:${name}`);
   const { signal } = new AbortController();
-  const tar = rebuildLayer({ layer: layerPath(store, name), diffID, mapFlags, signal });
+  const tar = rebuildLayer({ layer: layerSource(store, name), diffID, mapFlags, signal });
   try {
     for await (const _ of tar);
     return true;
