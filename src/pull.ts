@@ -12,8 +12,7 @@ import { availableParallelism } from "node:os";
 import { linkFrom } from "./additional.ts";
 import { formatError, HbError } from "./errors.ts";
 import { helperMapFlags, type Identity, layerForm } from "./host/identity.ts";
-import type { Layer } from "./image/config.ts";
-import { chainIDs, type ImageConfig, pairLayers, parseConfig } from "./image/config.ts";
+import { type ImageConfig, pairLayers, parseConfig } from "./image/config.ts";
 import { type Digest, digestHex, shortDigest } from "./image/digest.ts";
 import type { Manifest } from "./image/manifest.ts";
 import { type Index, indexDepthMax, parseDocument, selectManifest } from "./image/manifest.ts";
@@ -25,6 +24,7 @@ import {
   type Platform,
 } from "./image/platform.ts";
 import { familiarName, formatReference, type Reference } from "./image/reference.ts";
+import { type StackedLayer, stackOf } from "./image/stack.ts";
 import { damageOf } from "./intact.ts";
 import { CorruptLayerError } from "./layer/decompress.ts";
 import { completeLayer, type UnpackCounts, unpackLayer } from "./layer/unpack.ts";
@@ -125,13 +125,6 @@ interface Documents {
   /** Bottom first, each once: see `topmostOfEach`. */
   readonly layers: readonly StackedLayer[];
   readonly blobs: ReadonlyMap<Digest, Uint8Array>;
-}
-
-interface StackedLayer extends Layer {
-  /** Of this layer with all below it. */
-  readonly chainID: Digest;
-  /** Its directory in the store. */
-  readonly name: string;
 }
 
 /** One pull: what its steps share. */
@@ -437,19 +430,4 @@ function isSameImage(before: ImageRecord | undefined, now: ImageRecord): boolean
     before.index === now.index &&
     before.reference === now.reference
   );
-}
-
-/**
- * Each layer once, where it is topmost. overlayfs refuses a directory twice (ELOOP), and the lower
- * occurrences change nothing: what they show, hide or make opaque, the topmost does as well.
- */
-function stackOf(layers: readonly Layer[]): StackedLayer[] {
-  const chain = chainIDs(layers.map(({ diffID }) => diffID));
-  const stack = new Map<string, StackedLayer>();
-  for (const [i, layer] of layers.entries()) {
-    const name = digestHex(layer.diffID);
-    stack.delete(name);
-    stack.set(name, { ...layer, name, chainID: chain[i] ?? layer.diffID });
-  }
-  return [...stack.values()];
 }
