@@ -37,7 +37,7 @@ import { putBlobs } from "./store/blobs.ts";
 import { unsettledLayers } from "./store/boot.ts";
 import { forgetIfLost } from "./store/elsewhere.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
-import { collectLayers, discardLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
+import { collectLayers, discardLayers, HeldLayers, layerSize, pendingIn } from "./store/layers.ts";
 import {
   createStore,
   imageRecordPath,
@@ -345,10 +345,14 @@ class Pull {
   /** Layer names bottom first, with a patch above each layer that leans on those below it. */
   async #stackLayers(layers: readonly StackedLayer[], held: HeldLayers): Promise<string[]> {
     const names: string[] = [];
+    // Where no layer has said anything about the root, all of them have it alike.
+    let isRootUnsaid = true;
     for (const layer of layers) {
       const below = names.toReversed();
       names.push(layer.name);
-      if (!hasPending(this.#settings.store, layer.name)) continue;
+      const pending = pendingIn(this.#settings.store, layer.name);
+      isRootUnsaid &&= pending === "root";
+      if (pending === "nothing" || isRootUnsaid) continue;
       const patch = `${digestHex(layer.chainID)}-patch`;
       if (await this.#patch(layer.name, patch, below, held)) names.push(patch);
     }
