@@ -8,8 +8,9 @@ import { HbError } from "./errors.ts";
 import { runHelper } from "./helper/binary.ts";
 import { parseDigest } from "./image/digest.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
+import { printNotice } from "./output.ts";
 import { settleLayer, unsettledLayers } from "./store/boot.ts";
-import { HeldLayers, layerDefect } from "./store/layers.ts";
+import { discardLayers, HeldLayers, lacksRecipe, layerDefect } from "./store/layers.ts";
 import { layerPath, type StorePaths } from "./store/layout.ts";
 
 /** Where layers are and how the helper gets at them. */
@@ -50,6 +51,27 @@ export async function refuseDamaged(
     throw new HbError(`Cannot use ${name}: its layer ${layer.slice(0, 12)} is damaged: ${why}`, {
       hint: "repair it with 'hb check --repair'",
     });
+  }
+}
+
+/**
+ * Takes away what a pull is to fetch again: layers that lost data, and those without a recipe,
+ * which can be neither compared nor pushed.
+ */
+export async function discardUnfit(names: readonly string[], access: LayerAccess): Promise<void> {
+  const { store, mapFlags } = access;
+  const damage = await damageOf(unsettledLayers(store, names), access);
+  for (const [name, why] of damage) {
+    printNotice(`the layer ${name.slice(0, 12)} is damaged and fetched again: ${why}`);
+  }
+  discardLayers(store, [...damage.keys()], mapFlags);
+  for (const name of names.filter((name) => lacksRecipe(store, name))) {
+    try {
+      discardLayers(store, [name], mapFlags);
+    } catch (error) {
+      // In use, for which it is good enough: another time.
+      if (!(error instanceof HbError)) throw error;
+    }
   }
 }
 

@@ -24,7 +24,7 @@ import {
   type Platform,
 } from "./image/platform.ts";
 import { familiarName, formatReference, type Reference } from "./image/reference.ts";
-import { damageOf } from "./intact.ts";
+import { discardUnfit } from "./intact.ts";
 import { CorruptLayerError } from "./layer/decompress.ts";
 import { completeLayer, type UnpackCounts, unpackLayer } from "./layer/unpack.ts";
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
@@ -33,9 +33,8 @@ import { openRegistry, type Registry } from "./registry/client.ts";
 import type { FindCredential } from "./registry/credential.ts";
 import { RegistryError } from "./registry/registry-error.ts";
 import { putBlobs } from "./store/blobs.ts";
-import { unsettledLayers } from "./store/boot.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
-import { collectLayers, discardLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
+import { collectLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
 import {
   createStore,
   imageRecordPath,
@@ -161,7 +160,8 @@ class Pull {
     this.#checkPlatform(documents.image.platform);
     using held = new HeldLayers(store);
     const before = findImage(store, this.#reference, platform);
-    await this.#discardDamaged(documents.layers.map(({ name }) => name));
+    const needed = documents.layers.map(({ name }) => name);
+    await discardUnfit(needed, { store, mapFlags: this.#mapFlags });
     await this.#fetchLayers(documents.layers, held);
     const isSame = before?.manifest === documents.manifest && held.holdAll(before.layers);
     const names = isSame ? before.layers : await this.#stackLayers(documents.layers, held);
@@ -229,17 +229,6 @@ class Pull {
     const wanted = platform.architecture === "amd64" && !platform.variant ? ours : platform;
     if (matchPlatform(wanted, actual) !== undefined) return;
     printNotice(`the image is for ${formatPlatform(actual)}, not for ${formatPlatform(platform)}`);
-  }
-
-  /** Layers that are there and lost data since an earlier boot are fetched again. */
-  async #discardDamaged(names: readonly string[]): Promise<void> {
-    const { store } = this.#settings;
-    const access = { store, mapFlags: this.#mapFlags };
-    const damage = await damageOf(unsettledLayers(store, names), access);
-    for (const [name, why] of damage) {
-      printNotice(`the layer ${name.slice(0, 12)} is damaged and fetched again: ${why}`);
-    }
-    discardLayers(store, [...damage.keys()], this.#mapFlags);
   }
 
   /** Brings all layers into the store, several at once; the first failure stops the others. */

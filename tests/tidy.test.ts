@@ -33,7 +33,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   // How much the store may take.
   budget: ["container", "errors", "output", "store"],
   // Whether layers still have what was unpacked.
-  intact: ["errors", "helper", "image", "layer", "store"],
+  intact: ["errors", "helper", "image", "layer", "output", "store"],
   pull: [
     ...["budget", "errors", "helper", "host", "image", "intact", "layer", "output", "registry"],
     "store",

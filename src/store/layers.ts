@@ -54,6 +54,12 @@ export function hasPending(store: StorePaths, name: string): boolean {
   return existsSync(within(layerPath(store, name), "pending"));
 }
 
+/** Whether the layer is there without its recipe: an hb that knew of none unpacked it. */
+export function lacksRecipe(store: StorePaths, name: string): boolean {
+  const path = layerPath(store, name);
+  return existsSync(path) && !existsSync(within(path, "recipe"));
+}
+
 /** What is wrong with the layer's form on disk, in words; undefined: nothing that shows. */
 export function layerDefect(store: StorePaths, name: string): string | undefined {
   const path = layerPath(store, name);
