@@ -11,7 +11,7 @@ import { rebuildLayer } from "./layer/rebuild.ts";
 import { printNotice } from "./output.ts";
 import { settleLayer, unsettledLayers } from "./store/boot.ts";
 import { discardLayers, HeldLayers, lacksRecipe, layerDefect } from "./store/layers.ts";
-import { layerPath, type StorePaths } from "./store/layout.ts";
+import { layerSource, type StorePaths } from "./store/layout.ts";
 
 /** Where layers are and how the helper gets at them. */
 export interface LayerAccess {
@@ -55,24 +55,30 @@ export async function refuseDamaged(
 }
 
 /**
- * Takes away what a pull is to fetch again: layers that lost data, and those without a recipe,
- * which can be neither compared nor pushed.
+ * Takes away what a pull is to fetch again, and names it: layers that lost data, and those without
+ * a recipe, which can be neither compared nor pushed.
  */
-export async function discardUnfit(names: readonly string[], access: LayerAccess): Promise<void> {
+export async function discardUnfit(
+  names: readonly string[],
+  access: LayerAccess,
+): Promise<ReadonlySet<string>> {
   const { store, mapFlags } = access;
   const damage = await damageOf(unsettledLayers(store, names), access);
   for (const [name, why] of damage) {
     printNotice(`the layer ${name.slice(0, 12)} is damaged and fetched again: ${why}`);
   }
   discardLayers(store, [...damage.keys()], mapFlags);
+  const discarded = new Set(damage.keys());
   for (const name of names.filter((name) => lacksRecipe(store, name))) {
     try {
       discardLayers(store, [name], mapFlags);
+      discarded.add(name);
     } catch (error) {
       // In use, for which it is good enough: another time.
       if (!(error instanceof HbError)) throw error;
     }
   }
+  return discarded;
 }
 
 async function lossesOf(
@@ -81,7 +87,7 @@ async function lossesOf(
 ): Promise<ReadonlyMap<string, string>> {
   const losses = new Map<string, string>();
   if (names.length === 0) return losses;
-  const paths = names.map((name) => layerPath(store, name));
+  const paths = names.map((name) => layerSource(store, name));
   const said = runHelper(["losses", ...mapFlags, ...paths], "Cannot look through the layers");
   for (const [, number = "", letter, words = ""] of said.matchAll(/^(\d+) ([ch]) (.*)$/gm)) {
     const name = names[Number(number)];
@@ -97,7 +103,7 @@ async function lossesOf(
 async function isSame(name: string, { store, mapFlags }: LayerAccess): Promise<boolean> {
   const diffID = parseDigest(`${name.length === 64 ? "sha256" : "sha512"}:${name}`);
   const { signal } = new AbortController();
-  const tar = rebuildLayer({ layer: layerPath(store, name), diffID, mapFlags, signal });
+  const tar = rebuildLayer({ layer: layerSource(store, name), diffID, mapFlags, signal });
   try {
     for await (const _ of tar);
     return true;

@@ -14,15 +14,13 @@ import type { Registry } from "./registry/client.ts";
 import { readBlob } from "./store/blobs.ts";
 import { unsettledLayers } from "./store/boot.ts";
 import { findImage, findStoredImage, type ImageRecord, noteUse } from "./store/images.ts";
-import { layerDiffPath, type StorePaths } from "./store/layout.ts";
+import type { StorePaths } from "./store/layout.ts";
 
 /** An image that is wholly in the store. */
 export interface ObtainedImage {
   readonly name: string;
   readonly record: ImageRecord;
   readonly config: ImageConfig;
-  /** What overlayfs takes: the topmost first. */
-  readonly lowerdirs: readonly string[];
 }
 
 export interface Wanted extends ImageFlags {
@@ -44,17 +42,18 @@ export async function obtainImage(wanted: Wanted, places: Places): Promise<Obtai
   const platform = wanted.platform === undefined ? host : parsePlatform(wanted.platform, host);
   const isHosts = platform.architecture === host.architecture;
   const isEmbedded = wanted.image === embeddedName && wanted.locked === undefined && isHosts;
-  const record = isEmbedded
+  const { record, store } = isEmbedded
     ? await importEmbedded(reference, platform, places)
     : await findOrPull(wanted, reference, platform, places);
-  const { store, identity } = places;
-  await requireIntact(familiarName(reference), record.layers, { store, identity });
-  return {
-    name: familiarName(reference),
-    record,
-    config: parseConfig(readBlob(store, record.config)),
-    lowerdirs: record.layers.map((name) => layerDiffPath(store, name)).reverse(),
-  };
+  await requireIntact(familiarName(reference), record.layers, places);
+  const config = parseConfig(readBlob(store, record.config));
+  return { name: familiarName(reference), record, config };
+}
+
+/** A record, its layers in the caller's store, and the store that its documents are in. */
+interface Found {
+  readonly record: ImageRecord;
+  readonly store: StorePaths;
 }
 
 /**
@@ -83,20 +82,44 @@ async function findOrPull(
   reference: Reference,
   platform: Platform,
   places: Places,
-): Promise<ImageRecord> {
-  const found =
-    wanted.pull === "always" ? undefined : findStoredImage(places.store, reference, platform);
+): Promise<Found> {
+  const { store } = places;
+  const found = wanted.pull === "always" ? undefined : findStoredImage(store, reference, platform);
   if (found !== undefined) {
     noteUse(found);
-    return found.record;
+    return { record: found.record, store };
   }
+  const others = await otherStores(wanted);
+  const isWanted = wanted.pull !== "always";
+  const there = isWanted ? await borrow(others, reference, platform, places) : undefined;
+  if (there !== undefined) return there;
   if (wanted.pull === "never") {
     throw new HbError(`Cannot run ${familiarName(reference)}: it was not pulled`, {
       hint: `pull it with 'hb pull ${wanted.image}', or leave --pull never out`,
     });
   }
   await places.beforePull();
-  return await pull(wanted, reference, platform, places);
+  return { record: await pull(wanted, reference, platform, places, { others }), store };
+}
+
+/** Of an image in another store nothing is written down here but where its layers are. */
+async function borrow(
+  others: readonly StorePaths[],
+  reference: Reference,
+  platform: Platform,
+  { store, identity }: Places,
+): Promise<Found | undefined> {
+  if (others.length === 0) return undefined;
+  const { borrowLayers, findElsewhere } = await import("./additional.ts");
+  const found = findElsewhere(others, reference, platform);
+  if (found !== undefined) borrowLayers(store, found, helperMapFlags(identity));
+  return found;
+}
+
+/** The additional stores; where none is asked for, what looks after them is not even loaded. */
+async function otherStores({ store }: Wanted): Promise<readonly StorePaths[]> {
+  if (store.length === 0 && !process.env.HB_ADDITIONAL_STORES) return [];
+  return (await import("./additional.ts")).additionalStores(store);
 }
 
 /** The record of the embedded image, imported when the store has none or that of another hb. */
@@ -104,20 +127,22 @@ async function importEmbedded(
   reference: Reference,
   platform: Platform,
   places: Places,
-): Promise<ImageRecord> {
+): Promise<Found> {
+  const { store } = places;
   const { EmbeddedRegistry } = await import("./embedded.ts");
   const registry = new EmbeddedRegistry();
-  const found = findImage(places.store, reference, platform);
-  if (found?.manifest === registry.manifest.digest) return found;
-  return await pull({ tlsVerify: true, quiet: true }, reference, platform, places, registry);
+  const found = findImage(store, reference, platform);
+  if (found?.manifest === registry.manifest.digest) return { record: found, store };
+  const flags = { tlsVerify: true, quiet: true };
+  return { record: await pull(flags, reference, platform, places, { registry }), store };
 }
 
 async function pull(
   flags: Pick<ImageFlags, "cacert" | "creds" | "tlsVerify" | "quiet"> & { readonly image?: string },
   reference: Reference,
   platform: Platform,
-  places: Places,
-  registry?: Registry,
+  { store, identity }: Places,
+  { registry, others = [] }: { registry?: Registry; others?: readonly StorePaths[] },
 ): Promise<ImageRecord> {
   const [{ pullImage }, { interruptible }, { credentialsFor, givenFor }, { printNotice }] =
     await Promise.all([
@@ -126,10 +151,9 @@ async function pull(
       import("./credentials/given.ts"),
       import("./output.ts"),
     ]);
-  const { store, identity } = places;
   const { cacert, creds, image, quiet, tlsVerify } = flags;
   if (image !== undefined) tellAlias(image, printNotice);
-  const settings = { store, identity, platform, quiet, tlsVerify, cacert };
+  const settings = { store, identity, platform, quiet, tlsVerify, cacert, others };
   const source = registry === undefined ? {} : { registry };
   const pulled = await interruptible(async (signal) => {
     const wish = { given: givenFor(creds, [reference.registry]), notice: printNotice, signal };

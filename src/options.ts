@@ -20,6 +20,8 @@ export interface ImageFlags {
   /** A file of CAs that may sign the registry's certificate, besides the system's. */
   readonly cacert?: string;
   readonly quiet: boolean;
+  /** `--store`: more stores, which are only read. */
+  readonly store: readonly string[];
 }
 
 /** Flags that shape a container; `hb run` and `hb spec` share them. */
@@ -91,6 +93,7 @@ export interface ImagesOptions {
   readonly format: string;
   readonly noTrunc: boolean;
   readonly quiet: boolean;
+  readonly store: readonly string[];
   /** Only images whose name is this. */
   readonly image?: string;
 }
@@ -110,6 +113,7 @@ export interface InspectOptions {
   /** `json` or a template. */
   readonly format?: string;
   readonly platform?: string;
+  readonly store: readonly string[];
 }
 
 /** `hb network create [flags] NAME`. */

@@ -9,8 +9,9 @@
 
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { linkFrom } from "./additional.ts";
 import { formatError, HbError } from "./errors.ts";
-import { helperMapFlags, type Identity } from "./host/identity.ts";
+import { helperMapFlags, type Identity, layerForm } from "./host/identity.ts";
 import type { Layer } from "./image/config.ts";
 import { chainIDs, type ImageConfig, pairLayers, parseConfig } from "./image/config.ts";
 import { type Digest, digestHex, shortDigest } from "./image/digest.ts";
@@ -33,6 +34,7 @@ import { openRegistry, type Registry } from "./registry/client.ts";
 import type { FindCredential } from "./registry/credential.ts";
 import { RegistryError } from "./registry/registry-error.ts";
 import { putBlobs } from "./store/blobs.ts";
+import { forgetIfLost } from "./store/elsewhere.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
 import { collectLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
 import {
@@ -59,6 +61,8 @@ export interface PullSettings {
   readonly cacert?: string | undefined;
   /** Where documents and blobs come from; the reference's own registry when absent. */
   readonly registry?: Registry;
+  /** Stores that are only read: layers that one of them has are not fetched. */
+  readonly others?: readonly StorePaths[];
   /** Of several pulls; its owner ends it. One of this pull's own when absent. */
   readonly progress?: PullProgress;
   /** What the user asked for, for messages; a pull if absent. */
@@ -139,6 +143,8 @@ class Pull {
   readonly #failed = new AbortController();
   readonly #signal: AbortSignal;
   readonly #fetchedAgain = new Set<StackedLayer>();
+  /** Layers that lost data or have no recipe, be it in another store: the registry has them. */
+  #discarded: ReadonlySet<string> = new Set();
   #mirrorsFailed = false;
   #squashed = 0;
 
@@ -161,9 +167,11 @@ class Pull {
     using held = new HeldLayers(store);
     const before = findImage(store, this.#reference, platform);
     const needed = documents.layers.map(({ name }) => name);
-    await discardUnfit(needed, { store, mapFlags: this.#mapFlags });
+    this.#discarded = await discardUnfit(needed, { store, mapFlags: this.#mapFlags });
     await this.#fetchLayers(documents.layers, held);
-    const isSame = before?.manifest === documents.manifest && held.holdAll(before.layers);
+    const isSame =
+      before?.manifest === documents.manifest &&
+      before.layers.every((name) => this.#has(name, held));
     const names = isSame ? before.layers : await this.#stackLayers(documents.layers, held);
     const record: ImageRecord = {
       reference: formatReference(this.#reference),
@@ -259,8 +267,8 @@ class Pull {
     const id = idOf(layer.descriptor.digest);
     try {
       // More than once only if somebody removes the layer as soon as it is there.
-      for (let isPresent = held.hold(layer.name); ; isPresent = held.hold(layer.name)) {
-        if (isPresent) return this.#progress.update(id, "present");
+      for (;;) {
+        if (this.#has(layer.name, held)) return this.#progress.update(id, "present");
         const counts = await this.#unpack(layer, () => held.hold(layer.name));
         if (counts === undefined) continue;
         this.#squashed += counts.squashed;
@@ -275,6 +283,16 @@ class Pull {
       this.#progress.update(id, "failed");
       throw new HbError(`layer ${id}`, { cause: error });
     }
+  }
+
+  /** Whether the layer is here, be it by a link to another store, and locked from here on. */
+  #has(name: string, held: HeldLayers): boolean {
+    const { store, others: stores = [] } = this.#settings;
+    forgetIfLost(store, name, this.#mapFlags);
+    if (held.hold(name)) return true;
+    if (this.#discarded.has(name)) return false;
+    const form = layerForm(this.#mapFlags);
+    return linkFrom({ stores, form }, store, name) && held.hold(name);
   }
 
   /** Whether a mirror may have brought the wrong bytes; from then on they are left out. */
@@ -340,7 +358,7 @@ class Pull {
     held: HeldLayers,
   ): Promise<boolean> {
     const { store } = this.#settings;
-    while (!held.hold(patch)) {
+    while (!this.#has(patch, held)) {
       const job = {
         staging: stagingPath(store, patch),
         commit: layerPath(store, patch),

@@ -25,7 +25,7 @@ import type { Uploader } from "./registry/upload.ts";
 import { readBlob } from "./store/blobs.ts";
 import { type ImageRecord, listImages } from "./store/images.ts";
 import { HeldLayers } from "./store/layers.ts";
-import { layerPath, type StorePaths } from "./store/layout.ts";
+import { layerSource, type StorePaths } from "./store/layout.ts";
 import { notePushed, type PushedBlob, readPushed } from "./store/pushed.ts";
 import { openScratch } from "./store/scratch.ts";
 
@@ -170,7 +170,7 @@ class Push {
     const { store, mapFlags, signal } = this.#job;
     const name = digestHex(diffID);
     if (!held.hold(name)) throw new HbError("it is missing", { hint: "pull the image again" });
-    const layer = layerPath(store, name);
+    const layer = layerSource(store, name);
     this.#progress.update(id, "preparing");
     const tar = rebuildLayer({ layer, diffID, mapFlags, signal });
     const fd = openScratch(store);

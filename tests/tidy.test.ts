@@ -30,13 +30,15 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   // Who asks a registry: from the command line, variables, files and helper programs.
   credentials: ["errors", "host", "image", "output", "registry"],
   "lock-file": ["errors", "image"],
+  // Stores that are only read, beside the caller's own.
+  additional: ["errors", "host", "image", "output", "store"],
   // How much the store may take.
   budget: ["container", "errors", "output", "store"],
   // Whether layers still have what was unpacked.
   intact: ["errors", "helper", "image", "layer", "output", "store"],
   pull: [
-    ...["budget", "errors", "helper", "host", "image", "intact", "layer", "output", "registry"],
-    "store",
+    ...["additional", "budget", "errors", "helper", "host", "image", "intact", "layer", "output"],
+    ...["registry", "store"],
   ],
   push: ["credentials", "errors", "image", "layer", "output", "registry", "store"],
   // Images to and from archives.
@@ -48,23 +50,14 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     "store",
   ],
   obtain: [
-    ...["credentials", "embedded", "errors", "host", "image", "intact", "lock-file", "options"],
-    ...["output", "pull", "registry", "store"],
+    ...["additional", "credentials", "embedded", "errors", "host", "image", "intact"],
+    ...["lock-file", "options", "output", "pull", "registry", "store"],
   ],
   doctor: ["container", "errors", "helper", "host", "options", "store"],
   commands: [
-    ...["archive", "container", "credentials", "doctor", "errors", "helper", "host", "image"],
-    ...[
-      "intact",
-      "layer",
-      "lifecycle",
-      "lock-file",
-      "network",
-      "obtain",
-      "options",
-      "output",
-      "pull",
-    ],
+    ...["additional", "archive", "container", "credentials", "doctor", "errors", "helper"],
+    ...["host", "image", "intact", "layer", "lifecycle", "lock-file", "network", "obtain"],
+    ...["options", "output", "pull"],
     ...["push", "registry", "repair", "store", "fflate"],
   ],
   // Containers that exist, and the way to a running one that several commands share.

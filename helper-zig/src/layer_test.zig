@@ -41,9 +41,10 @@ const Unpacked = struct {
         unpacked.directory.close();
     }
 
-    /// The pending records as the file has them.
-    fn expectPending(unpacked: Unpacked, records: []const u8) !void {
-        try files.expectFile(unpacked.directory.fd, pending.file_name, records);
+    /// The pending records as the file has them, with the mark at its end.
+    fn expectPending(unpacked: Unpacked, comptime records: []const u8) !void {
+        const whole = records ++ [_]u8{pending.end_mark};
+        try files.expectFile(unpacked.directory.fd, pending.file_name, whole);
     }
 
     fn expectOutsideUntouched(unpacked: Unpacked) !void {

@@ -39,7 +39,7 @@ import { readBlob } from "../store/blobs.ts";
 import { wantedBy } from "../store/check.ts";
 import type { StoredImage } from "../store/images.ts";
 import { HeldLayers } from "../store/layers.ts";
-import { layerPath, type StorePaths } from "../store/layout.ts";
+import { layerSource, type StorePaths } from "../store/layout.ts";
 import {
   type ExportedFile,
   type ExportedImage,
@@ -171,7 +171,7 @@ class Export {
       const name = digestHex(diffID);
       if (!held.hold(name)) throw new HbError("it is missing", { hint: "pull the image again" });
       progress.update(id, "preparing");
-      const tar = rebuildLayer({ layer: layerPath(store, name), diffID, mapFlags, signal });
+      const tar = rebuildLayer({ layer: layerSource(store, name), diffID, mapFlags, signal });
       const file = await writeLayer(directory, tar);
       progress.update(id, "written");
       return file;

@@ -18,7 +18,7 @@ import { rebuildLayer } from "../layer/rebuild.ts";
 import { readBlob } from "../store/blobs.ts";
 import type { ImageRecord } from "../store/images.ts";
 import { HeldLayers, layerSize } from "../store/layers.ts";
-import { layerPath, type StorePaths } from "../store/layout.ts";
+import { layerSource, type StorePaths } from "../store/layout.ts";
 import {
   blobName,
   dockerFile,
@@ -34,12 +34,12 @@ import { endOfArchive, formatDirectory, formatHeader, padding } from "./tar-head
 
 /** An image to save and what to call it. */
 export interface NamedImage {
+  readonly store: StorePaths;
   readonly record: ImageRecord;
   readonly names: readonly Reference[];
 }
 
 export interface SaveJob {
-  readonly store: StorePaths;
   readonly images: readonly NamedImage[];
   readonly mapFlags: readonly string[];
   readonly signal: AbortSignal;
@@ -47,18 +47,17 @@ export interface SaveJob {
 
 /** The archive of the images, in chunks. */
 export async function* saveImages(job: SaveJob): AsyncGenerator<Uint8Array, void, undefined> {
-  const { store, images } = job;
-  using held = new HeldLayers(store);
-  const saved = images.map((image) => describeImage(store, image, held));
+  using held = new DisposableStack();
+  const saved = job.images.map((image) => describeImage(image, held));
   yield* member(layoutFile, layoutBytes);
   // An ordinary user's skopeo cannot make directories that it is not told of: it would chown them.
   yield* directoriesOf(saved);
   const written = new Set<Digest>();
-  for (const { layers } of saved) {
+  for (const { layers, store } of saved) {
     for (const { digest, size } of layers) {
       if (written.has(digest)) continue;
       written.add(digest);
-      yield* layerMember(job, digest, size);
+      yield* layerMember(job, store, digest, size);
     }
   }
   for (const { documents } of saved) {
@@ -74,6 +73,7 @@ export async function* saveImages(job: SaveJob): AsyncGenerator<Uint8Array, void
 }
 
 interface SavedImage {
+  readonly store: StorePaths;
   readonly names: readonly Reference[];
   readonly manifest: Descriptor;
   readonly config: Descriptor;
@@ -81,15 +81,13 @@ interface SavedImage {
   readonly documents: ReadonlyMap<Digest, Uint8Array>;
 }
 
-function describeImage(
-  store: StorePaths,
-  { record, names }: NamedImage,
-  held: HeldLayers,
-): SavedImage {
+/** What the archive is to have of the image; its layers are held as long as `held` is. */
+function describeImage({ store, record, names }: NamedImage, held: DisposableStack): SavedImage {
+  const layersHeld = held.use(new HeldLayers(store));
   const configBytes = readBlob(store, record.config);
   const layers = parseConfig(configBytes).rootfs.diff_ids.map((digest) => {
     const name = digestHex(digest);
-    if (!held.hold(name)) {
+    if (!layersHeld.hold(name)) {
       throw new HbError(`Layer ${name.slice(0, 12)} is missing`, { hint: "pull the image again" });
     }
     return { mediaType: layerType("none"), digest, size: layerSize(store, name) };
@@ -101,16 +99,17 @@ function describeImage(
     [record.config, configBytes],
     [manifest.digest, bytes],
   ]);
-  return { names, manifest, config, layers, documents };
+  return { store, names, manifest, config, layers, documents };
 }
 
 async function* layerMember(
-  { store, mapFlags, signal }: SaveJob,
+  { mapFlags, signal }: SaveJob,
+  store: StorePaths,
   diffID: Digest,
   size: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield formatHeader(blobName(diffID), size);
-  const layer = layerPath(store, digestHex(diffID));
+  const layer = layerSource(store, digestHex(diffID));
   let length = 0;
   for await (const chunk of rebuildLayer({ layer, diffID, mapFlags, signal })) {
     length += chunk.length;

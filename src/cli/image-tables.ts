@@ -18,12 +18,14 @@ export const historyFlags: FlagTable<HistoryFlags> = {
   noTrunc: toggle("no-trunc"),
   platform: one("platform"),
   quiet: toggle("quiet", "q"),
+  store: many("store"),
 };
 
 /** `hb save`. */
 export const saveFlags: FlagTable<SaveFlags> = {
   output: one("output", "o"),
   platform: one("platform"),
+  store: many("store"),
 };
 
 /** `hb load`. */
@@ -33,7 +35,7 @@ export const loadFlags: FlagTable<LoadOptions> = {
   quiet: toggle("quiet", "q"),
 };
 
-const { locked: _, ...registryFlags } = imageFlags;
+const { locked: _, store: __, ...registryFlags } = imageFlags;
 
 /** `hb push`. */
 export const pushFlags: FlagTable<PushFlags> = {

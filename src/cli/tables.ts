@@ -41,6 +41,7 @@ export const imageFlags: FlagTable<ImageFlags> = {
   tlsVerify: { name: "tls-verify", kind: "switch", otherwise: true },
   cacert: one("cacert"),
   quiet: toggle("quiet", "q"),
+  store: many("store"),
 };
 
 /** What shapes a container. */
@@ -97,6 +98,7 @@ export const imagesFlags: FlagTable<Omit<ImagesOptions, "image">> = {
   format: listFormat,
   noTrunc: toggle("no-trunc"),
   quiet: toggle("quiet", "q"),
+  store: many("store"),
 };
 
 /** `hb rmi`. */
@@ -106,6 +108,7 @@ export const rmiFlags: FlagTable<Pick<RmiOptions, "force">> = { force: toggle("f
 export const inspectFlags: FlagTable<Omit<InspectOptions, "names">> = {
   format: one("format", "f"),
   platform: one("platform"),
+  store: many("store"),
   type: { name: "type", kind: "one", choices: ["container", "image"] },
 };
 

@@ -21,6 +21,7 @@ Lists the steps that made an image, the last one first.
   -H, --human                   ages and rounded sizes; --human=false for dates and bytes
       --no-trunc                whole ids and commands
       --platform OS/ARCH        of several platforms pulled, this one
+      --store DIR               in this store, too, which is only read
   -q, --quiet                   only the ids
 
 Fields: .ID .CreatedSince .CreatedAt .CreatedBy .Size .Comment
@@ -37,6 +38,7 @@ id, an image has no name in it.
 
   -o, --output FILE             write to a file, which is there whole or not at all
       --platform OS/ARCH        of several platforms pulled, this one
+      --store DIR               in this store, too, which is only read
 `;
 
 const load = `hb load [FLAGS]

@@ -164,6 +164,8 @@ Limits
 Image and container
       --pull always|missing|never
       --locked[=FILE]           only images that hb.lock has, as it has them; see 'hb help lock'
+      --store DIR               look for images in this store, too; it is only read. Also by
+                                HB_ADDITIONAL_STORES=DIR:DIR
       --platform OS/ARCH        for example linux/arm64
       --creds USER[:PASSWORD]   for the image's registry, see 'hb help login'
       --tls-verify=false        allow plain HTTP and unknown certificates
@@ -204,6 +206,8 @@ does not keep the others from coming. Ctrl-C leaves nothing half done.
   -q, --quiet                   print only the digest
       --creds USER[:PASSWORD]   for the image's registry; others can see it: see 'hb help login'
   -a, --all-tags                every tag of the repositories named
+      --store DIR               take layers that this store has from there; also by
+                                HB_ADDITIONAL_STORES=DIR:DIR
       --timeout DURATION        give up after, for example, 90s, 5m or 1h
       --tls-verify=false        allow plain HTTP and unknown certificates
       --cacert FILE             trust these CAs, too, for the registry
@@ -224,9 +228,10 @@ const images = `hb images [FLAGS] [IMAGE]
                                 makes columns of what stands between \\t
       --no-trunc                whole ids
   -q, --quiet                   only the ids
+      --store DIR               in this store, too, which is only read
   -a, --all                     no difference: there are no intermediate images
 
-Fields: .Repository .Tag .ID .Digest .CreatedSince .CreatedAt .Size .Platform
+Fields: .Repository .Tag .ID .Digest .CreatedSince .CreatedAt .Size .Platform .Store .ReadOnly
 Functions: json join split lower upper title pad truncate index len slice print printf println
 eq ne lt le gt ge and or not, and the words if, else, with, range, break, continue, end.
 `;
@@ -252,6 +257,7 @@ Prints a JSON array with docker's field names. A container's name comes before a
   -f, --format json             the array in one line
   -f, --format TEMPLATE         a template for each, see 'hb help images'
       --type container|image    only one of that kind
+      --store DIR               in this store, too, which is only read
       --platform OS/ARCH        of several platforms pulled, this one
 `;
 

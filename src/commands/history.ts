@@ -1,5 +1,6 @@
 /** `hb history`: the steps that made an image, in docker's columns. */
 
+import { additionalStores, storeWith } from "../additional.ts";
 import { parseConfig } from "../image/config.ts";
 import { digestHex, shortDigest } from "../image/digest.ts";
 import { type HistoryEntry, parseHistory } from "../image/history.ts";
@@ -37,7 +38,8 @@ const headings: Readonly<Record<keyof HistoryRow, string>> = {
 
 /** A table, ids only (`-q`), or what `--format` says; the last step first. */
 export async function history(options: HistoryOptions): Promise<number> {
-  const store = currentStore();
+  const others = additionalStores(options.store);
+  const store = storeWith(currentStore(), others, options.image);
   const host = hostPlatform(process.arch);
   const wanted = options.platform === undefined ? host : parsePlatform(options.platform, host);
   const { record } = selectImage(store, options.image, wanted, options.platform !== undefined);

@@ -1,5 +1,6 @@
 /** `hb inspect`: what is known of containers and images, with docker's field names. */
 
+import { additionalStores, storeWith } from "../additional.ts";
 import { formatError, HbError, UsageError } from "../errors.ts";
 import { hostPlatform, matchPlatform, parsePlatform } from "../image/platform.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
@@ -17,11 +18,12 @@ import { selectImages } from "../store/select.ts";
 /** Prints one array of what is there, or what `--format` makes of each; then what is not there. */
 export async function inspect(options: InspectOptions): Promise<number> {
   const store = currentStore();
+  const others = additionalStores(options.store);
   const found: Record<string, unknown>[] = [];
   const failures: HbError[] = [];
   for (const text of options.names) {
     try {
-      found.push(describeOne(store, text, options));
+      found.push(describeOne(store, others, text, options));
     } catch (error) {
       if (!(error instanceof HbError) || error instanceof UsageError) throw error;
       failures.push(error);
@@ -34,13 +36,15 @@ export async function inspect(options: InspectOptions): Promise<number> {
 }
 
 function describeOne(
-  store: StorePaths,
+  own: StorePaths,
+  others: readonly StorePaths[],
   text: string,
   { type, platform }: InspectOptions,
 ): Record<string, unknown> {
-  const container = type === "image" ? undefined : asContainer(store, text);
+  const container = type === "image" ? undefined : asContainer(own, text);
   if (container !== undefined) return container;
   if (type === "container") throw new HbError(`No such container: ${text}`);
+  const store = storeWith(own, others, text);
   const { images } = selectImages(store, text);
   return describeImage(store, choose(images, text, platform));
 }

@@ -1,5 +1,6 @@
 /** `hb pull`: images from their registries into the store. */
 
+import { additionalStores } from "../additional.ts";
 import { credentialsFor, givenFor } from "../credentials/given.ts";
 import { formatError, HbError } from "../errors.ts";
 import { currentIdentity } from "../host/identity.ts";
@@ -45,7 +46,8 @@ async function pullAll(options: PullOptions, signal: AbortSignal): Promise<numbe
   const references =
     locked === undefined ? named : named.map((each) => lockedReference(each, locked));
   const progress = quiet ? silentProgress : openProgress();
-  const common = { store: currentStore(), identity: currentIdentity(), platform };
+  const others = additionalStores(options.store);
+  const common = { store: currentStore(), identity: currentIdentity(), platform, others };
   const settings = { ...common, quiet, tlsVerify, registry, progress, signal };
   const queue = [...references.keys()];
   const outcomes: Outcome[] = [];

@@ -1,5 +1,6 @@
 /** `hb rmi`: images out of the store, with the layers only they had. */
 
+import { additionalStores, storeWith } from "../additional.ts";
 import { formatError, HbError } from "../errors.ts";
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
@@ -25,10 +26,20 @@ export async function rmi(options: RmiOptions): Promise<number> {
     const selection = selectImages(store, text);
     if (selection.images.length > 0) remove(store, text, selection, options.force, mapFlags);
     else if (!options.force) {
+      refuseElsewhere(store, text);
       throw new HbError(`No such image: ${text}`, { hint: "see 'hb images'" });
     }
   }
   return 0;
+}
+
+/** What is only read is removed by nobody here. */
+function refuseElsewhere(own: StorePaths, text: string): void {
+  const store = storeWith(own, additionalStores([]), text);
+  if (store === own) return;
+  throw new HbError(`Cannot remove the image ${text}: it is in the store "${store.root}"`, {
+    hint: "that store is only read: leave it out of HB_ADDITIONAL_STORES",
+  });
 }
 
 function remove(

@@ -22,7 +22,7 @@ import { obtainImage } from "../obtain.ts";
 import type { SpecOptions } from "../options.ts";
 import { printNotice, printResult } from "../output.ts";
 import { newContainerId } from "../store/id.ts";
-import { createStore, currentStore } from "../store/layout.ts";
+import { createStore, currentStore, layerTrees } from "../store/layout.ts";
 
 /** Writes the bundle and prints its directory. */
 export async function spec(options: SpecOptions): Promise<number> {
@@ -42,7 +42,8 @@ export async function spec(options: SpecOptions): Promise<number> {
     convert({ ...base, image: bareImage, root: { kind: "layers", lowerdirs: [] } });
   };
   const image = await obtainImage(options, { store, identity, beforePull });
-  const { lowerdirs } = image;
+  const trees = layerTrees(store, image.record.layers, `Cannot use ${image.name}`);
+  const lowerdirs = trees.reverse();
   const plan = convert({
     ...base,
     image: image.config.config,
@@ -50,7 +51,7 @@ export async function spec(options: SpecOptions): Promise<number> {
   });
   makeDirectory(directory);
   if (identity.notice !== undefined) printNotice(identity.notice);
-  copyRoot(directory, image.lowerdirs, identity);
+  copyRoot(directory, lowerdirs, identity);
   const user = resolveUser(directory, plan);
   for (const { destination, content } of plan.hb.files) {
     writeFileSync(`${directory}/${bundleFileName(destination)}`, content);

@@ -88,6 +88,16 @@ export function helperMapFlags(identity: Identity): string[] {
   return flags;
 }
 
+/**
+ * What a layer's files depend on, by the flags it was unpacked with: overlayfs's marks are
+ * `trusted.*` where no user namespace is made and `user.*` where one is, and owners are those that
+ * the maps have.
+ */
+export function layerForm(mapFlags: readonly string[]): string {
+  const [, uidMap = "", , gidMap = ""] = mapFlags;
+  return mapFlags.length === 0 ? "trusted" : `user ${uidMap} ${gidMap}`;
+}
+
 function mapText(mappings: readonly IdMapping[]): string {
   return mappings.map((m) => `${m.containerID}:${m.hostID}:${m.size}`).join(",");
 }

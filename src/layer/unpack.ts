@@ -12,6 +12,7 @@ import { closeSync, symlinkSync, write, writeFileSync, writeSync } from "node:fs
 import { HbError } from "../errors.ts";
 import { helperFailure, spawnHelper } from "../helper/binary.ts";
 import { bootId } from "../host/boot.ts";
+import { layerForm } from "../host/identity.ts";
 import { createPipe } from "../host/libc.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../image/digest.ts";
 import { decompress } from "./decompress.ts";
@@ -20,14 +21,14 @@ import { decompress } from "./decompress.ts";
 export interface LayerPlaces {
   readonly staging: string;
   readonly commit: string;
+  /** The helper's id map flags. */
+  readonly mapFlags: readonly string[];
 }
 
 export interface UnpackJob extends LayerPlaces {
   readonly diffID: Digest;
   /** The blob, opened once it is known that this process unpacks it. */
   readonly open: () => AsyncIterable<Uint8Array>;
-  /** The helper's id map flags. */
-  readonly mapFlags: readonly string[];
   readonly signal: AbortSignal;
   /** Another process has begun this layer; this one waits for it. */
   readonly onWaiting?: () => void;
@@ -38,7 +39,6 @@ export interface CompleteJob extends LayerPlaces {
   readonly layer: string;
   /** The trees below it, the topmost first. */
   readonly lowers: readonly string[];
-  readonly mapFlags: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -61,7 +61,9 @@ export type Outcome =
   | { readonly state: "present" | "unneeded" };
 
 /** The size of a layer's files, beside its diff/. */
-export const SIZE_FILE = "size";
+const SIZE_FILE = "size";
+/** Whose files they can be (host/identity.ts, `layerForm`). */
+const FORM_FILE = "form";
 /** A link that names the boot the layer is of, for `unsettledLayers`. */
 const BOOT_LINK = "boot";
 
@@ -167,6 +169,7 @@ class HelperSession {
       const counts = parseCounts(word.slice("unpacked ".length));
       this.signal.throwIfAborted();
       writeFileSync(`${places.staging}/${SIZE_FILE}`, `${counts.bytes}\n`);
+      writeFileSync(`${places.staging}/${FORM_FILE}`, `${layerForm(places.mapFlags)}\n`);
       symlinkSync(bootId() ?? "unknown", `${places.staging}/${BOOT_LINK}`);
       this.#commit();
       await this.#expect("committed");

@@ -23,7 +23,7 @@ import { type GrantedNetwork, grantNetwork } from "../network/grant.ts";
 import { obtainImage } from "../obtain.ts";
 import type { CreateOptions } from "../options/containers.ts";
 import { printNotice } from "../output.ts";
-import { layerDiffPath, within } from "../store/layout.ts";
+import { layerTrees, type StorePaths, within } from "../store/layout.ts";
 import type { Site } from "./site.ts";
 
 /** A container about to be made or started, and how. */
@@ -96,13 +96,21 @@ export async function makeReady(origin: Origin, beginning: Beginning): Promise<R
   try {
     for (const notice of granted.notices) printNotice(notice);
     const plan = planOf(origin, beginning, facts, granted.choice);
+    const keep = [...granted.keep, ...(await holdBorrowed(plan, store))];
     return plan.linux.resources === undefined
-      ? { ...granted, plan }
-      : await withCgroup(plan, options.cgroupParent, granted);
+      ? { ...granted, keep, plan }
+      : await withCgroup(plan, options.cgroupParent, { ...granted, keep });
   } catch (error) {
     granted.giveBack();
     throw error;
   }
+}
+
+/** Layers of other stores: the helper locks them there, and the supervisor inherits those here. */
+async function holdBorrowed({ hb: { overlay } }: Plan, store: StorePaths): Promise<number[]> {
+  const trees = overlay?.lowerdirs.filter((tree) => !tree.startsWith(`${store.layers}/`)) ?? [];
+  if (trees.length === 0) return [];
+  return (await import("../store/elsewhere.ts")).holdLinks(store, trees);
 }
 
 /** The container's limits are held from its first moment on. */
@@ -156,10 +164,14 @@ function planOf(
   });
 }
 
-function chooseRoot({ options, layers }: Origin, { store }: Site, facts: HostFacts): RootChoice {
+function chooseRoot(
+  { image, options, layers }: Origin,
+  { store }: Site,
+  facts: HostFacts,
+): RootChoice {
   const { rootfs } = options;
   if (rootfs === undefined) {
-    return { kind: "layers", lowerdirs: layers.map((name) => layerDiffPath(store, name)) };
+    return { kind: "layers", lowerdirs: layerTrees(store, layers, `Cannot run ${image}`) };
   }
   const kind = facts.fileKind(rootfs);
   if (kind !== "directory") {

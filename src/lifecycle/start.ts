@@ -6,7 +6,7 @@ import type { Detach } from "../container/plan.ts";
 import { HbError } from "../errors.ts";
 import { requireIntact } from "../obtain.ts";
 import { takeTurn } from "../store/kept.ts";
-import { layerDiffPath, type StorePaths, within } from "../store/layout.ts";
+import { layerPath, type StorePaths, within } from "../store/layout.ts";
 import type { DirectoryLock } from "../store/lock.ts";
 import { makeReady, type Ready } from "./begin.ts";
 import { tryOwnContainer } from "./own.ts";
@@ -82,7 +82,7 @@ function refusePaused(known: Known): void {
 
 /** `hb rmi --force` takes an image from under the containers made of it. */
 function refuseWithoutLayers(store: StorePaths, known: Known, origin: Origin): void {
-  if (origin.layers.every((layer) => existsSync(layerDiffPath(store, layer)))) return;
+  if (origin.layers.every((layer) => existsSync(layerPath(store, layer)))) return;
   throw new HbError(`Cannot start ${nameOf(known)}: its image ${origin.image} was removed`, {
     hint: `pull it again with 'hb pull ${origin.image}', or remove the container`,
   });

@@ -17,6 +17,7 @@ export interface HistoryFlags {
   readonly noTrunc: boolean;
   readonly platform?: string;
   readonly quiet: boolean;
+  readonly store: readonly string[];
 }
 export interface HistoryOptions extends HistoryFlags {
   readonly image: string;
@@ -27,6 +28,7 @@ export interface SaveFlags {
   /** Standard output where absent. */
   readonly output?: string;
   readonly platform?: string;
+  readonly store: readonly string[];
 }
 export interface SaveOptions extends SaveFlags {
   readonly images: readonly string[];
@@ -42,7 +44,7 @@ export interface LoadOptions {
 }
 
 /** `hb push [flags] IMAGE [DESTINATION]`. */
-export interface PushFlags extends Omit<ImageFlags, "locked"> {
+export interface PushFlags extends Omit<ImageFlags, "locked" | "store"> {
   /** Every tag of the repository IMAGE. */
   readonly allTags: boolean;
   /** The file that gets the digest, too. */

@@ -7,13 +7,16 @@
 
 import type { Descriptor } from "../image/descriptor.ts";
 import { digestAlgorithm, digestHex, shortDigest } from "../image/digest.ts";
-import { discard, readChunks, type StallLimit } from "./body.ts";
+import { discard, gather, readChunks, type StallLimit } from "./body.ts";
 import { isPassing, networkCode } from "./network.ts";
 import { networkError, RegistryError } from "./registry-error.ts";
 import { attemptsMax, backoffMs, type Clock } from "./retry.ts";
 
 /** A connection that brought this much before it broke does not count towards giving up. */
 const progressBytesMin = 1024 * 1024;
+
+/** What is hashed and decompressed at a time; a fast connection brings more at once. */
+const pieceBytesMin = 64 * 1024;
 
 export interface BlobRequest {
   readonly descriptor: Descriptor;
@@ -76,7 +79,7 @@ async function* readFrom(
   const { descriptor, limit } = request;
   const response = await openAt(request, position.received);
   let skip = position.received - checkStart(request, response, position.received);
-  for await (const chunk of readChunks(response, limit)) {
+  for await (const chunk of gather(readChunks(response, limit), pieceBytesMin)) {
     const fresh = skip === 0 ? chunk : chunk.subarray(skip);
     skip = Math.max(0, skip - chunk.length);
     if (fresh.length === 0) continue;

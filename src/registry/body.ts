@@ -46,6 +46,35 @@ export async function* readChunks(
   }
 }
 
+/**
+ * The same bytes in pieces of at least `bytesMin`, but for the last: what a slow line brings comes
+ * by the packet, and every piece costs each of those who take it a turn. What came before a failure
+ * is handed out before it.
+ */
+export async function* gather(
+  chunks: AsyncIterable<Uint8Array>,
+  bytesMin: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let held: Uint8Array[] = [];
+  let length = 0;
+  const take = (): Uint8Array => {
+    const all = held.length === 1 && held[0] !== undefined ? held[0] : Buffer.concat(held, length);
+    [held, length] = [[], 0];
+    return all;
+  };
+  try {
+    for await (const chunk of chunks) {
+      held.push(chunk);
+      length += chunk.length;
+      if (length >= bytesMin) yield take();
+    }
+  } catch (error) {
+    if (length > 0) yield take();
+    throw error;
+  }
+  if (length > 0) yield take();
+}
+
 /** The whole body, or undefined if it is longer than `bytesMax`. */
 export async function readBounded(
   response: Response,

@@ -216,18 +216,20 @@ describe("fetchBlob()", () => {
   });
 
   test("stops at once when its signal aborts", async () => {
-    await withFaults(["stall-always"], async ({ client, server }) => {
-      const reference = parseReference(server.reference);
-      const document = await client.resolve(reference);
-      const manifest = parseDocument(document.bytes, document.mediaType) as Manifest;
-      const controller = new AbortController();
-      const [layer] = manifest.layers;
-      if (layer === undefined) throw new Error("the test image has no layer");
-      const blob = client.fetchBlob(reference, layer, { signal: controller.signal });
-      await blob.next();
-      controller.abort(new Error("interrupted"));
-      await expect(drain(blob)).rejects.toThrow("interrupted");
-    });
+    // Half of it is more than is gathered.
+    const images = { "stalling:1": randomImage({ layers: 1, layerBytes: 1024 * 1024 }) };
+    await using server = await startRegistry({ images, faults: ["stall-always"] });
+    const client = openRegistry();
+    const reference = parseReference(server.reference);
+    const document = await client.resolve(reference);
+    const manifest = parseDocument(document.bytes, document.mediaType) as Manifest;
+    const controller = new AbortController();
+    const [layer] = manifest.layers;
+    if (layer === undefined) throw new Error("the test image has no layer");
+    const blob = client.fetchBlob(reference, layer, { signal: controller.signal });
+    await blob.next();
+    controller.abort(new Error("interrupted"));
+    await expect(drain(blob)).rejects.toThrow("interrupted");
   });
 
   test("hands a large blob on in small chunks", async () => {

@@ -28,6 +28,7 @@ interface Double {
   readonly onPut?: Answer;
   readonly onPatch?: Answer;
   readonly onDelete?: Answer;
+  readonly onHead?: Answer;
   readonly onToken?: Answer;
   readonly chunkMin?: number;
   /** Where uploads go, HOST being the registry; by default a path of its own. */
@@ -115,8 +116,12 @@ async function takeUpload(
   got.requests.push(method);
   got.authorizations.push(headers.authorization);
   const count = got.requests.filter((each) => each === method).length;
-  const answer = { POST: double.onPost, PUT: double.onPut, PATCH: double.onPatch }[method];
-  if ((method === "DELETE" ? double.onDelete : answer)?.({ request, response, url, count })) return;
+  const { onPost, onPut, onPatch, onDelete, onHead } = double;
+  const answers: Readonly<Record<string, Answer | undefined>> = {
+    ...{ POST: onPost, PUT: onPut, PATCH: onPatch },
+    ...{ DELETE: onDelete, HEAD: onHead },
+  };
+  if (answers[method]?.({ request, response, url, count })) return;
   const where = { location, ...(chunkMin === undefined ? {} : minimum(chunkMin)) };
   switch (method) {
     case "POST":
@@ -279,6 +284,15 @@ describe("put()", () => {
     const { uploader } = await start({ onPut: ({ response }) => refuse(response, 403, denied) });
     await expect(uploader.put(descriptor, content)).rejects.toThrow(/DENIED: read only/);
   });
+});
+
+test("has() is false where the registry lacks the blob, or allows no HEAD", async () => {
+  for (const status of [404, 405]) {
+    const { uploader } = await start({ onHead: ({ response }) => refuse(response, status, "") });
+    expect(await uploader.has(descriptor)).toBe(false);
+  }
+  const { uploader } = await start({ onHead: ({ response }) => refuse(response, 200, "") });
+  expect(await uploader.has(descriptor)).toBe(true);
 });
 
 describe("mount()", () => {

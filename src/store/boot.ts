@@ -21,7 +21,7 @@ export function unsettledLayers(store: StorePaths, names: readonly string[]): st
 }
 
 /** The boot the layer is known to be whole in; undefined: in any. */
-function bootOf(store: StorePaths, name: string): string | undefined {
+export function bootOf(store: StorePaths, name: string): string | undefined {
   try {
     return readlinkSync(within(layerPath(store, name), "boot"));
   } catch (error) {

@@ -5,11 +5,27 @@
  * holds its shared lock: a running container, or a pull until its record is written.
  */
 
-import { existsSync, lstatSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname } from "node:path";
 import { HbError } from "../errors.ts";
 import { listImages, type StoredImage } from "./images.ts";
-import { containerPath, layerPath, type StorePaths, within } from "./layout.ts";
+import {
+  containerPath,
+  layerDiffPath,
+  layerPath,
+  layerSource,
+  type StorePath,
+  type StorePaths,
+  within,
+} from "./layout.ts";
 import { DirectoryLock, tryLock } from "./lock.ts";
 import { type LockedTree, removeTrees } from "./remove.ts";
 import { isKept, listContainers } from "./sweep.ts";
@@ -49,6 +65,15 @@ export function layerSize(store: StorePaths, name: string): number {
   return existsSync(file) ? Number.parseInt(readFileSync(file, "latin1"), 10) || 0 : 0;
 }
 
+/** Bytes that the layer takes in this very store: none where its files are in another one. */
+export function takenBytes(store: StorePaths, name: string): number {
+  return isOwnTree(layerPath(store, name)) ? layerSize(store, name) : 0;
+}
+
+function isOwnTree(path: StorePath): boolean {
+  return lstatSync(within(path, "diff"), { throwIfNoEntry: false })?.isSymbolicLink() !== true;
+}
+
 /** Whether the layer takes something from those below it, which a patch layer supplies. */
 export function hasPending(store: StorePaths, name: string): boolean {
   return existsSync(within(layerPath(store, name), "pending"));
@@ -56,8 +81,8 @@ export function hasPending(store: StorePaths, name: string): boolean {
 
 /** Whether the layer is there without its recipe: an hb that knew of none unpacked it. */
 export function lacksRecipe(store: StorePaths, name: string): boolean {
-  const path = layerPath(store, name);
-  return existsSync(path) && !existsSync(within(path, "recipe"));
+  const isThere = existsSync(layerDiffPath(store, name));
+  return isThere && !existsSync(within(layerSource(store, name), "recipe"));
 }
 
 /** What is wrong with the layer's form on disk, in words; undefined: nothing that shows. */
@@ -67,8 +92,9 @@ export function layerDefect(store: StorePaths, name: string): string | undefined
   if (kind === undefined) return "it is missing";
   if (!kind.isDirectory()) return "it is no directory";
   const diff = within(path, "diff");
-  if (lstatSync(diff, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    return "its files are missing";
+  if (statSync(diff, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    if (isOwnTree(path)) return "its files are missing";
+    return `its files are missing: they were "${readlinkSync(diff)}"`;
   }
   const size = within(path, "size");
   const text = existsSync(size) ? readFileSync(size, "latin1") : "";
@@ -209,7 +235,7 @@ export function removeLocked(
   const unused = new Set(namesNotUsed(store, lockedNames, []));
   const garbage = locked.filter(({ name }) => unused.has(name));
   for (const { name, lock } of locked) if (!unused.has(name)) lock.release();
-  const bytes = garbage.reduce((sum, { name }) => sum + layerSize(store, name), 0);
+  const bytes = garbage.reduce((sum, { name }) => sum + takenBytes(store, name), 0);
   if (garbage.length > 0) removeTrees(store, garbage, mapFlags);
   return { layers: garbage.length, bytes };
 }

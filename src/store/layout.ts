@@ -2,7 +2,7 @@
  * Where everything of the store is. The only file that builds store paths.
  *
  *   blobs/sha256/<hex>                      manifests, indexes and configs as received
- *   layers/<diffID hex>/diff                an unpacked layer, in overlayfs's form
+ *   layers/<diffID hex>/diff                an unpacked layer, in overlayfs's form, or a link
  *   layers/<diffID hex>/boot                the boot it is known to be whole in (boot.ts)
  *   layers/<chainID hex>-patch/diff         what a layer took from those below it
  *   images/<registry>/<repository>:<tag>/<os>-<arch>[-variant].json     also <repository>@<digest>
@@ -11,7 +11,16 @@
  *   helper/<sha256>/hb-init                 only where programs in memory are refused
  */
 
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { HbError } from "../errors.ts";
 import { allowHelperIn } from "../helper/binary.ts";
 import type { Digest } from "../image/digest.ts";
@@ -138,9 +147,35 @@ export function layerPath(store: StorePaths, name: string): StorePath {
   return within(store.layers, name);
 }
 
-/** The tree of a layer: what overlayfs takes as a lower directory. */
+/**
+ * The tree of a layer: what overlayfs takes as a lower directory. It may be in another store, to
+ * which this one has a link (elsewhere.ts).
+ */
 export function layerDiffPath(store: StorePaths, name: string): StorePath {
-  return within(layerPath(store, name), "diff");
+  const path = within(layerPath(store, name), "diff");
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isLink ? (readlinkSync(path) as StorePath) : path;
+}
+
+/** The trees of layers. A link that leads nowhere is an error; `doing` says of which image. */
+export function layerTrees(
+  store: StorePaths,
+  names: readonly string[],
+  doing: string,
+): StorePath[] {
+  return names.map((name) => {
+    const tree = layerDiffPath(store, name);
+    if (tree.startsWith(`${store.layers}/`) || existsSync(tree)) return tree;
+    const other = dirname(dirname(dirname(tree)));
+    throw new HbError(`${doing}: a layer of it was in the store "${other}" and is there no more`, {
+      hint: "pull the image again",
+    });
+  });
+}
+
+/** The directory that `layerDiffPath` is in: it has the layer's recipe, too. */
+export function layerSource(store: StorePaths, name: string): StorePath {
+  return dirname(layerDiffPath(store, name)) as StorePath;
 }
 
 /** Where a layer is unpacked before it has a name; one per layer, so that pulls meet there. */

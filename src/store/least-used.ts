@@ -1,7 +1,7 @@
 /** Which images go when the store is to become smaller: those that were not used for longest. */
 
 import { type ImageRecord, lastUseMs, listImages, type StoredImage } from "./images.ts";
-import { layerSize, layersOfContainers, listLayers } from "./layers.ts";
+import { layersOfContainers, listLayers, takenBytes } from "./layers.ts";
 import type { StorePaths } from "./layout.ts";
 
 /** An image that may go. */
@@ -68,5 +68,5 @@ export function storedBytes(store: StorePaths): number {
 }
 
 function layerSizes(store: StorePaths): ReadonlyMap<string, number> {
-  return new Map(listLayers(store).map((name) => [name, layerSize(store, name)]));
+  return new Map(listLayers(store).map((name) => [name, takenBytes(store, name)]));
 }

@@ -4,7 +4,7 @@
  */
 
 import { type ImageRecord, listImages } from "./images.ts";
-import { layerSize, listLayers } from "./layers.ts";
+import { listLayers, takenBytes } from "./layers.ts";
 import type { StorePaths } from "./layout.ts";
 
 /** What containers stand on. */
@@ -38,7 +38,7 @@ export function storeSpace(
   inUse: InUse,
 ): { readonly each: readonly ImageSpace[]; readonly images: Space; readonly unnamed: Space } {
   const records = distinct(listImages(store).map(({ record }) => record));
-  const sizes = new Map(listLayers(store).map((name) => [name, layerSize(store, name)]));
+  const sizes = new Map(listLayers(store).map((name) => [name, takenBytes(store, name)]));
   const sum = (names: Iterable<string>) =>
     [...names].reduce((bytes, name) => bytes + (sizes.get(name) ?? 0), 0);
   const owners = new Map<string, number>();

@@ -196,7 +196,7 @@ describe("hb load", () => {
   });
 });
 
-describe("skopeo and podman", () => {
+describe("skopeo", () => {
   for (const format of ["docker-archive", "oci-archive"]) {
     testWith("skopeo")(
       `skopeo reads hb's archive as ${format}, and writes one hb loads`,

@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pushImage } from "../setup/image.ts";
+import { layer, pushImage } from "../setup/image.ts";
 import { busyboxLayer } from "../setup/images.ts";
-import { type Registry, startRegistry } from "../setup/registry.ts";
+import { startProxy } from "../setup/proxy.ts";
+import { firstMatch, type Registry, startRegistry } from "../setup/registry.ts";
 import { startTokenServer, type TokenServer } from "../setup/tokens.ts";
 import { Box, hbBinary } from "./harness.ts";
 
@@ -224,7 +225,7 @@ describe("a token service that gives refresh tokens", () => {
   beforeAll(async () => {
     const folder = box.path("lasting");
     mkdirSync(folder);
-    const options = { user, refreshToken, givesRefreshTokens: true };
+    const options = { user, refreshToken, givesRefreshTokens: true, lifeSeconds: 2 };
     lasting = await startTokenServer({ folder, ...options });
     const server = await startRegistry(box.path("registries"), { auth: lasting.auth });
     ({ host, stop } = server);
@@ -250,6 +251,25 @@ describe("a token service that gives refresh tokens", () => {
     expect(lasting.log.slice(before)).toEqual(["POST user repository:private/app:pull"]);
   });
 
+  test("has its tokens replaced that end in the middle of a pull", async () => {
+    const person = new Person("slow");
+    const layers = Array.from({ length: 40 }, (_, n) =>
+      layer([{ name: `${n}`, data: crypto.getRandomValues(new Uint8Array(60_000)).toHex() }]),
+    );
+    const open = await startRegistry(box.path("registries"));
+    await pushImage(open.host, "slow:1", layers, { config: {} });
+    await open.stop();
+    const before = lasting.log.length;
+    const argv = [hbBinary, "pull", `${host}/slow:1`];
+    const child = Bun.spawn(argv, { env: box.env(person.env), stdout: "pipe", stderr: "pipe" });
+    await firstMatch(child.stderr, /: (Pull complete)/);
+    child.kill("SIGSTOP");
+    await lasting.ended();
+    child.kill("SIGCONT");
+    expect(await child.exited).toBe(0);
+    expect(lasting.log.slice(before).length).toBeGreaterThan(1);
+  });
+
   test("has a helper told that it is one", async () => {
     const person = new Person("lasting-helper");
     const kept = join(person.home, "kept");
@@ -264,6 +284,62 @@ describe("a token service that gives refresh tokens", () => {
     expect(JSON.parse(readFileSync(kept, "utf8"))).toEqual(expected);
     expect((await person.hb(pull(`${host}/private/app:1`), undefined, env)).status).toBe(0);
   });
+});
+
+describe("a login goes to its registry and to no other host", () => {
+  /** The same server under two names: as the image's own registry, and as a mirror of that. */
+  async function pullThroughMirror({ host }: Registry) {
+    const proxy = await startProxy();
+    const port = host.split(":")[1];
+    const [origin, mirror] = [`origin.test:${port}`, `mirror.test:${port}`];
+    const env = { HTTP_PROXY: proxy.url, HB_MIRRORS: `${origin}=http://${mirror}` };
+    const flags = ["-q", "--tls-verify=false", "--creds", user];
+    const pulled = await box.hb(["pull", ...flags, `${origin}/private/app:1`], { env });
+    proxy.stop();
+    const shown = (name: string) =>
+      proxy.readable.flatMap(({ host: to, authorization = "" }) =>
+        to === name ? authorization : [],
+      );
+    const hosts = [...new Set(proxy.readable.map(({ host: to }) => to))].sort();
+    expect(hosts).toEqual([mirror, origin]);
+    expect(pulled.status).toBe(0);
+    return { ...pulled, toOrigin: shown(origin), toMirror: shown(mirror) };
+  }
+
+  test("not to a mirror that asks for one, which is passed over", async () => {
+    const { stderr, toMirror, toOrigin } = await pullThroughMirror(basic);
+    expect(stderr).toMatch(/mirror mirror\.test:\d+ failed \(.*login.*\): going on without it/);
+    expect(new Set(toMirror)).toEqual(new Set([""]));
+    expect(toOrigin).toContain(`Basic ${btoa(user)}`);
+  });
+
+  test("and to the token service for that registry, which shows it tokens only", async () => {
+    const before = tokenServer.log.length;
+    const { toMirror, toOrigin } = await pullThroughMirror(tokens);
+    const scope = "repository:private/app:pull";
+    expect(tokenServer.log.slice(before)).toEqual([`GET - ${scope}`, `GET user ${scope}`]);
+    const all = [...toMirror, ...toOrigin].filter((header) => header !== "");
+    expect(all.every((header) => header.startsWith("Bearer "))).toBe(true);
+    expect(toOrigin.some((header) => toMirror.includes(header) && header !== "")).toBe(false);
+  });
+});
+
+test("a registry at an IPv6 address has logins like any other", async () => {
+  const path = join(box.path("registries"), "htpasswd");
+  const auth = { htpasswd: { realm: "test", path } };
+  const server = await startRegistry(box.path("registries"), { auth, address: "[::1]" });
+  const person = new Person("six");
+  const image = `${server.host}/six/app:1`;
+  expect(image).toStartWith("[::1]:");
+  expect((await person.logIn(server.host)).status).toBe(0);
+  await person.hb(pull(`${server.host}/app:1`));
+  expect((await person.hb(["push", "-q", `${server.host}/app:1`, image])).status).toBe(0);
+  expect((await person.hb(["run", "-q", "--pull", "always", image, "echo", "six"])).stdout).toBe(
+    "six\n",
+  );
+  expect((await person.hb(["logout", server.host])).status).toBe(0);
+  expect((await person.hb(pull(image))).status).toBe(1);
+  await server.stop();
 });
 
 describe("a login is found", () => {

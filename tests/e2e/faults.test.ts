@@ -39,6 +39,7 @@ describe("recovers from", () => {
     "error-twice",
     "no-content-length",
     "untyped",
+    "no-head",
     "content-encoding",
     "redirect-elsewhere",
   ])("%s", async (fault) => {

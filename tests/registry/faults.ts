@@ -14,6 +14,7 @@ import {
   randomImage,
 } from "./image.ts";
 import { logins } from "./logins.ts";
+import { tokens, unauthorized } from "./tokens.ts";
 
 export interface Fault {
   readonly about: string;
@@ -165,6 +166,14 @@ export const faults = {
     handle: onLayer((_request, response, blob) => {
       send(response, 200, blob.bytes, { "Content-Encoding": "gzip" });
     }),
+  },
+  "no-head": {
+    about: "HEAD is not allowed",
+    handle: ({ request, response }) => {
+      if (request.method !== "HEAD") return false;
+      sendError(response, 405, "UNSUPPORTED", "method not allowed");
+      return true;
+    },
   },
   "missing-blob": {
     about: "layers are not found",
@@ -395,46 +404,6 @@ function failing(times: number, answer: (response: ServerResponse) => void): Han
 function tooMany(response: ServerResponse, retryAfter: string): void {
   const message = "you have reached your pull rate limit";
   sendError(response, 429, "TOOMANYREQUESTS", message, { "Retry-After": retryAfter });
-}
-
-interface TokenOptions {
-  /** How many requests a token is good for. */
-  readonly uses?: number;
-  readonly deny?: boolean;
-  readonly answer?: (token: string) => object;
-}
-
-/** The bearer-token flow, with its endpoint at /token of the registry itself. */
-function tokens(options: TokenOptions): Handler {
-  const { uses = Number.POSITIVE_INFINITY, answer = (token) => ({ token, expires_in: 300 }) } =
-    options;
-  return ({ request, response, kind, registry, repository, url }) => {
-    if (kind === "ping") return false;
-    if (kind === "token") {
-      if (options.deny) sendError(response, 401, "UNAUTHORIZED", "who are you");
-      else {
-        const scope = url.searchParams.get("scope") ?? "";
-        const token = Buffer.from(`${scope} ${registry.next("token")}`).toString("base64url");
-        send(response, 200, JSON.stringify(answer(token)));
-      }
-      return true;
-    }
-    const scope = `repository:${repository}:pull`;
-    const shown = request.headers.authorization?.replace(/^Bearer /, "") ?? "";
-    const isIssued = Buffer.from(shown, "base64url").toString().startsWith(`${scope} `);
-    if (isIssued && registry.next(`use ${shown}`) <= uses) return false;
-    const realm = `http://${registry.host}/token`;
-    const error = shown === "" ? "" : ',error="invalid_token"';
-    const parameters = `realm="${realm}",service="test",scope="${scope}"${error}`;
-    return unauthorized(response, `Bearer ${parameters}`);
-  };
-}
-
-function unauthorized(response: ServerResponse, challenge: string): boolean {
-  sendError(response, 401, "UNAUTHORIZED", "authentication required", {
-    "WWW-Authenticate": challenge,
-  });
-  return true;
 }
 
 function only(top: Blob, blobs: readonly Blob[] = []): Readonly<Record<string, Image>> {

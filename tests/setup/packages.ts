@@ -21,6 +21,7 @@ const needs: Readonly<Record<string, string>> = {
   setpriv: "util-linux",
   openssl: "openssl",
   skopeo: "skopeo",
+  podman: "podman",
 };
 
 /** Programs that are missing after an attempt to install them. */

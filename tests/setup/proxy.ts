@@ -7,12 +7,28 @@ export interface RecordingProxy {
   readonly url: string;
   /** First lines of the requests, as `CONNECT registry.test:443 HTTP/1.1`. */
   readonly requests: string[];
+  /** What it can read of them: everything but what is in tunnels. */
+  readonly readable: ReadableRequest[];
   stop(): void;
+}
+
+/** One request without a body, as the proxy has got it. */
+export interface ReadableRequest {
+  /** With its port. */
+  readonly host: string;
+  readonly authorization: string | undefined;
 }
 
 /** Starts one; with `login` (`USER:PASSWORD`) it serves nobody else. */
 export async function startProxy(login?: string): Promise<RecordingProxy> {
   const requests: string[] = [];
+  const readable: ReadableRequest[] = [];
+  const read = (text: string): void => {
+    for (const [whole, url = ""] of text.matchAll(/^[A-Z]+ (http:\S+) HTTP.*\r\n(?:.+\r\n)*/gm)) {
+      const authorization = /^authorization: (.*)\r$/im.exec(whole)?.[1];
+      readable.push({ host: new URL(url).host, authorization });
+    }
+  };
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     sockets.add(client);
@@ -29,6 +45,8 @@ export async function startProxy(login?: string): Promise<RecordingProxy> {
       upstream.on("error", () => client.destroy());
       if (line.startsWith("CONNECT ")) client.write("HTTP/1.1 200 Connection established\r\n\r\n");
       else upstream.write(text.replace(/ http:\/\/[^/]*/, " "));
+      read(text);
+      if (!line.startsWith("CONNECT ")) client.on("data", (more) => read(more.toString("latin1")));
       upstream.pipe(client);
       client.pipe(upstream);
     });
@@ -39,7 +57,7 @@ export async function startProxy(login?: string): Promise<RecordingProxy> {
     for (const socket of sockets) socket.destroy();
     server.close();
   };
-  return { url: `http://127.0.0.1:${port}`, requests, stop };
+  return { url: `http://127.0.0.1:${port}`, requests, readable, stop };
 }
 
 function refuse(client: Socket): void {
