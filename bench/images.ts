@@ -1,7 +1,7 @@
 /**
  * The images the rows run and pull, made of this machine's own files: `bench` (static busybox, the
  * meter, a tree of small files), `big` (one layer of about 430 MB out of /usr), `many` (two dozen
- * layers of the files that follow).
+ * small layers of the same), and `layered`, which is generated.
  */
 
 import { createHash } from "node:crypto";
@@ -14,9 +14,15 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Layer, pushImage } from "../tests/setup/image.ts";
-import { sha256, startRegistry } from "../tests/setup/registry.ts";
+import {
+  type Registry,
+  type ServerOptions,
+  sha256,
+  startRegistry,
+} from "../tests/setup/registry.ts";
+import { generatedLayers } from "./generated.ts";
 import type { Workspace } from "./workspace.ts";
 
 const bigBytes = 430e6;
@@ -37,6 +43,10 @@ export interface Images {
   /** The big layer, made and pushed on demand: its tar, and its digest in the registry. */
   readonly big: () => Promise<{ tar: string; digest: string }>;
   readonly many: () => Promise<void>;
+  /** Eight layers of a gigabyte, the digests of their blobs. */
+  readonly layered: () => Promise<readonly string[]>;
+  /** A second registry with the same images. */
+  readonly serve: (options: ServerOptions) => Promise<Registry>;
 }
 
 /** Starts the registry and pushes the small image; the large ones come when a row asks. */
@@ -52,7 +62,7 @@ export async function makeImages(workspace: Workspace): Promise<Images> {
 
   const tar = join(folder, "bench.tar");
   await push("bench", [await makeLayer(tar, ["-C", rootfs, "."])]);
-  const files = lazy(async () => listFiles("/usr", bigBytes + manyLayers * manyLayerBytes));
+  const files = lazy(async () => listFiles("/usr", bigBytes));
   const big = lazy(async () => {
     const { names } = take(await files(), 0, bigBytes);
     const tar = join(folder, "big.tar");
@@ -62,7 +72,7 @@ export async function makeImages(workspace: Workspace): Promise<Images> {
   });
   const many = lazy(async () => {
     const layers: Layer[] = [];
-    let from = take(await files(), 0, bigBytes).next;
+    let from = 0;
     for (let i = 0; i < manyLayers; i++) {
       const { names, next } = take(await files(), from, manyLayerBytes);
       layers.push(await makeLayer(join(folder, `many-${i}.tar`), listedFiles, names));
@@ -70,11 +80,17 @@ export async function makeImages(workspace: Workspace): Promise<Images> {
     }
     await push("many", layers);
   });
+  const layered = lazy(async () => {
+    const layers = generatedLayers(join(import.meta.dir, "..", ".toolchain", "bench"));
+    await push("layered", layers);
+    return layers.map(({ blob }) => sha256(blob));
+  });
   const where =
     registry === undefined
       ? { missing: "no docker-registry (apt-get install docker-registry)" }
       : { registry: registry.host };
-  return { ...where, rootfs, tar, big, many };
+  const serve = (options: ServerOptions) => startRegistry(folder, options);
+  return { ...where, rootfs, tar, big, many, layered, serve };
 }
 
 /** busybox with some applets as links, the meter, a tree, and the mount points runtimes need. */
@@ -106,7 +122,8 @@ async function makeLayer(
   names: readonly string[] = [],
 ): Promise<Layer> {
   const create = ["tar", "-cf", tar, "--format=posix", "--owner=0", "--group=0"];
-  await run([...create, ...tarArguments], new TextEncoder().encode(names.join("\0")));
+  const whole = [...new Set(names.flatMap((name) => [...parentsOf(name), name]))];
+  await run([...create, ...tarArguments], new TextEncoder().encode(whole.join("\0")));
   await run([Bun.which("pigz") === null ? "gzip" : "pigz", "--keep", "--no-name", tar]);
   const hash = createHash("sha256");
   for await (const chunk of Bun.file(tar).stream()) hash.update(chunk);
@@ -115,6 +132,12 @@ async function makeLayer(
     blob: Uint8Array.from(readFileSync(`${tar}.gz`)),
     diffID: `sha256:${hash.digest("hex")}`,
   };
+}
+
+/** A layer describes the directories it has files in, as those of builders do. */
+function parentsOf(name: string): string[] {
+  const parent = dirname(name);
+  return parent === "." ? [] : [...parentsOf(parent), parent];
 }
 
 async function run(argv: readonly string[], stdin = new Uint8Array()): Promise<void> {
@@ -164,7 +187,7 @@ function take(files: readonly Listed[], from: number, bytes: number) {
 }
 
 /** What `make` gives, made once and only when asked for. */
-function lazy<T>(make: () => Promise<T>): () => Promise<T> {
+export function lazy<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {
     made ??= make();

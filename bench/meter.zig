@@ -8,12 +8,14 @@
 //!   lines COUNT FILE                                    say that many bytes; wall, cpu ns to FILE
 //!   serve PORT COUNT                                    give that many bytes to one who connects
 //!   fetch ADDRESS PORT                                  take them: ns of first and last, count
+//!   link DEVICE NETNS BIT/S DELAY_NS QUEUE_BYTES        be a slow link into a network namespace
 //!
 //! A stop watch of its own because a small process forks in no time, whereas the bench's runtime
 //! would add its own start cost and, through vfork, its own peak memory to every figure.
 
 const std = @import("std");
 const linux = std.os.linux;
+const link_module = @import("link.zig");
 const transfer = @import("transfer.zig");
 
 const Argv = []const [*:0]const u8;
@@ -34,6 +36,7 @@ pub fn main(init: std.process.Init.Minimal) u8 {
     if (std.mem.eql(u8, name, "lines") and rest.len == 2) return lines(number(rest[0]), rest[1]);
     if (std.mem.eql(u8, name, "serve") and rest.len == 2) return serve(rest[0], rest[1]);
     if (std.mem.eql(u8, name, "fetch") and rest.len == 2) return fetch(rest[0], rest[1]);
+    if (std.mem.eql(u8, name, "link") and rest.len == 5) return link(rest);
     return die("unknown subcommand", 0);
 }
 
@@ -227,6 +230,21 @@ fn fetch(address: [*:0]const u8, port: [*:0]const u8) u8 {
     const got = transfer.fetch(ip.bytes, portOf(port), now) orelse
         return die("fetch: nobody answered", 0);
     return say("{d} {d} {d}\n", .{ got.first_ns, got.end_ns, got.bytes });
+}
+
+fn link(args: Argv) u8 {
+    if (link_module.open(std.mem.span(args[0]), args[1])) |failure| {
+        return die(failure.what, failure.rc);
+    }
+    _ = linux.prctl(@backingInt(linux.PR.SET_PDEATHSIG), @backingInt(linux.SIG.TERM), 0, 0, 0);
+    _ = say("ready\n", .{});
+    const line: link_module.Line = .{
+        .bits_per_second = number(args[2]),
+        .delay_ns = number(args[3]),
+        .queue_bytes = number(args[4]),
+    };
+    const failure = link_module.carry(line, now) orelse return 0;
+    return die(failure.what, failure.rc);
 }
 
 fn portOf(text: [*:0]const u8) u16 {

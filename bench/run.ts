@@ -3,7 +3,7 @@
  *
  *   bun bench/run.ts [--quick] [--only start,pull,…] [--check]
  *
- * --quick takes few rounds; --only names groups (start, store, detached, logs, pull, unpack,
+ * --quick takes few rounds; --only names groups (start, store, detached, logs, pull, link, unpack,
  * memory, files, calls, output, network, exec); --check exits 1 when a budget is missed. Run as
  * root it measures root and the rootless test user, run by anybody else it measures that user
  * alone.
@@ -15,7 +15,8 @@ import { join } from "node:path";
 import { separateCgroups } from "./cgroups.ts";
 import { restoreAfterPodman } from "./cni.ts";
 import { type Launcher, makeLaunchers } from "./contenders.ts";
-import { type Images, makeImages } from "./images.ts";
+import { type Images, lazy, makeImages } from "./images.ts";
+import { type Link, makeLink } from "./link.ts";
 import { play, type Result, type Row } from "./measure.ts";
 import { detachedMemory, detachedStart } from "./rows/detached.ts";
 import { exec } from "./rows/exec.ts";
@@ -23,7 +24,7 @@ import { readTree, rootFiles, smallFiles, systemCalls } from "./rows/files.ts";
 import { logging } from "./rows/logs.ts";
 import { memory } from "./rows/memory.ts";
 import { downloads, firstByte, networkStart } from "./rows/network.ts";
-import { pull, unpack } from "./rows/pull.ts";
+import { pull, slowPull, unpack } from "./rows/pull.ts";
 import { coldStart, phases, warmStart } from "./rows/start.ts";
 import { listing, startAmongMany } from "./rows/store.ts";
 import { output } from "./rows/throughput.ts";
@@ -39,6 +40,8 @@ export interface Bench {
   /** hb-init by itself; absent when not built. */
   readonly helper: string | undefined;
   launchers(as: Identity): readonly Launcher[];
+  /** The slow line, made when first asked for. */
+  link(): Promise<Link>;
   /** The rounds asked for, or the few of `--quick`. */
   rounds(wanted: number): number;
 }
@@ -63,7 +66,12 @@ const groups: Readonly<Record<string, (bench: Bench, as: Identity) => Promise<Ro
     detachedMemory(bench, as, 100),
   ],
   logs: (bench, as) => [logging(bench, as)],
-  pull: (bench, as) => [pull(bench, as, "big"), pull(bench, as, "many")],
+  pull: (bench, as) => [
+    pull(bench, as, "big"),
+    pull(bench, as, "many"),
+    pull(bench, as, "layered"),
+  ],
+  link: (bench, as) => [slowPull(bench, as)],
   unpack: (bench, as) => [unpack(bench, as)],
   memory: (bench, as) => [memory(bench, as, 1), memory(bench, as, 20)],
   files: (bench, as) => [smallFiles(bench, as), rootFiles(bench, as), readTree(bench, as)],
@@ -113,6 +121,7 @@ async function makeBench(workspace: Workspace, options: Options): Promise<Bench>
     images,
     helper,
     launchers: (as) => launchers.get(as) ?? [],
+    link: lazy(() => makeLink(workspace, images)),
     rounds: (wanted) => (options.quick ? Math.min(wanted, 3) : wanted),
   };
 }
@@ -158,7 +167,7 @@ async function main(argv: readonly string[]): Promise<number> {
       cpus: cpus().length,
       model: cpus()[0]?.model,
       kernel: release(),
-      versions: ["podman", "crun", "runc", "bwrap", "slirp4netns"]
+      versions: ["podman", "crun", "runc", "bwrap", "slirp4netns", "skopeo", "umoci"]
         .map(versionOf)
         .filter((v) => v !== undefined),
     };

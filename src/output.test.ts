@@ -65,6 +65,15 @@ describe("render()", () => {
     ]);
   });
 
+  test("shows the same of what is pushed, and counts what need not be sent", () => {
+    const wide = { columns: 80, rows: 24 };
+    expect(render([{ ...layer, state: "pushing" }], wide)).toEqual(render([layer], wide));
+    const pushed = (["pushed", "mounted", "present", "pushing"] as const).map((state) => {
+      return { ...layer, state, received: state === "pushed" ? layer.total : layer.received };
+    });
+    expect(render(pushed, { columns: 80, rows: 4 }).at(-1)).toBe("3 of 4 layers, 72MB/96MB");
+  });
+
   test("never makes a line as wide as the terminal", () => {
     for (const columns of [1, 10, 30, 45, 60, 100, 200]) {
       for (const line of render(layers, { columns, rows: 50 })) {

@@ -12,8 +12,7 @@ import { availableParallelism } from "node:os";
 import { linkFrom } from "./additional.ts";
 import { formatError, HbError } from "./errors.ts";
 import { helperMapFlags, type Identity, layerForm } from "./host/identity.ts";
-import type { Layer } from "./image/config.ts";
-import { chainIDs, type ImageConfig, pairLayers, parseConfig } from "./image/config.ts";
+import { type ImageConfig, pairLayers, parseConfig } from "./image/config.ts";
 import { type Digest, digestHex, shortDigest } from "./image/digest.ts";
 import type { Manifest } from "./image/manifest.ts";
 import { type Index, indexDepthMax, parseDocument, selectManifest } from "./image/manifest.ts";
@@ -25,6 +24,7 @@ import {
   type Platform,
 } from "./image/platform.ts";
 import { familiarName, formatReference, type Reference } from "./image/reference.ts";
+import { type StackedLayer, stackOf } from "./image/stack.ts";
 import { discardUnfit } from "./intact.ts";
 import { CorruptLayerError } from "./layer/decompress.ts";
 import { completeLayer, type UnpackCounts, unpackLayer } from "./layer/unpack.ts";
@@ -36,7 +36,7 @@ import { RegistryError } from "./registry/registry-error.ts";
 import { putBlobs } from "./store/blobs.ts";
 import { forgetIfLost } from "./store/elsewhere.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
-import { collectLayers, HeldLayers, hasPending, layerSize } from "./store/layers.ts";
+import { collectLayers, HeldLayers, layerSize, pendingIn } from "./store/layers.ts";
 import {
   createStore,
   imageRecordPath,
@@ -124,13 +124,6 @@ interface Documents {
   /** Bottom first, each once: see `topmostOfEach`. */
   readonly layers: readonly StackedLayer[];
   readonly blobs: ReadonlyMap<Digest, Uint8Array>;
-}
-
-interface StackedLayer extends Layer {
-  /** Of this layer with all below it. */
-  readonly chainID: Digest;
-  /** Its directory in the store. */
-  readonly name: string;
 }
 
 /** One pull: what its steps share. */
@@ -340,10 +333,14 @@ class Pull {
   /** Layer names bottom first, with a patch above each layer that leans on those below it. */
   async #stackLayers(layers: readonly StackedLayer[], held: HeldLayers): Promise<string[]> {
     const names: string[] = [];
+    // Where no layer has said anything about the root, all of them have it alike.
+    let isRootUnsaid = true;
     for (const layer of layers) {
       const below = names.toReversed();
       names.push(layer.name);
-      if (!hasPending(this.#settings.store, layer.name)) continue;
+      const pending = pendingIn(this.#settings.store, layer.name);
+      isRootUnsaid &&= pending === "root";
+      if (pending === "nothing" || isRootUnsaid) continue;
       const patch = `${digestHex(layer.chainID)}-patch`;
       if (await this.#patch(layer.name, patch, below, held)) names.push(patch);
     }
@@ -425,19 +422,4 @@ function isSameImage(before: ImageRecord | undefined, now: ImageRecord): boolean
     before.index === now.index &&
     before.reference === now.reference
   );
-}
-
-/**
- * Each layer once, where it is topmost. overlayfs refuses a directory twice (ELOOP), and the lower
- * occurrences change nothing: what they show, hide or make opaque, the topmost does as well.
- */
-function stackOf(layers: readonly Layer[]): StackedLayer[] {
-  const chain = chainIDs(layers.map(({ diffID }) => diffID));
-  const stack = new Map<string, StackedLayer>();
-  for (const [i, layer] of layers.entries()) {
-    const name = digestHex(layer.diffID);
-    stack.delete(name);
-    stack.set(name, { ...layer, name, chainID: chain[i] ?? layer.diffID });
-  }
-  return [...stack.values()];
 }

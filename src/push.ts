@@ -35,7 +35,10 @@ const layersAtOnce = 3;
 const sourcesMax = 4;
 
 export interface PushJob {
+  /** The caller's own, for what is written. */
   readonly store: StorePaths;
+  /** The one that has the image. */
+  readonly source: StorePaths;
   readonly record: ImageRecord;
   readonly target: Reference;
   readonly registry: WritableRegistry;
@@ -71,13 +74,13 @@ class Push {
   }
 
   async run(): Promise<Descriptor> {
-    const { store, record, target } = this.#job;
-    const bytes = readBlob(store, record.manifest);
+    const { source, record, target } = this.#job;
+    const bytes = readBlob(source, record.manifest);
     const manifest = parseDocument(bytes, "");
     if (manifest.kind === "index") throw new HbError("its manifest is an index");
-    const config = readBlob(store, record.config);
+    const config = readBlob(source, record.config);
     const layers = pairLayers(manifest, parseConfig(config));
-    using held = new HeldLayers(store);
+    using held = new HeldLayers(source);
     const there = await this.#pushLayers(layers, held);
     if (!(await this.#uploader.has(manifest.config))) {
       await this.#uploader.put(manifest.config, contentOf(config));
@@ -167,10 +170,10 @@ class Push {
 
   /** Writes the layer's tar again, compressed as it was, and uploads it if need be. */
   async #write({ descriptor, diffID }: Layer, id: string, held: HeldLayers): Promise<Descriptor> {
-    const { store, mapFlags, signal } = this.#job;
+    const { store, source, mapFlags, signal } = this.#job;
     const name = digestHex(diffID);
     if (!held.hold(name)) throw new HbError("it is missing", { hint: "pull the image again" });
-    const layer = layerSource(store, name);
+    const layer = layerSource(source, name);
     this.#progress.update(id, "preparing");
     const tar = rebuildLayer({ layer, diffID, mapFlags, signal });
     const fd = openScratch(store);
@@ -206,12 +209,14 @@ interface Neighbour {
   readonly manifest: string;
 }
 
-function neighboursOf({ store, target }: PushJob): readonly Neighbour[] {
-  return listImages(store).flatMap(({ record }) => {
-    const { registry, repository } = parseReference(record.reference);
-    if (registry !== target.registry || repository === target.repository) return [];
-    return [{ repository, manifest: new TextDecoder().decode(readBlob(store, record.manifest)) }];
-  });
+function neighboursOf({ store, source, target }: PushJob): readonly Neighbour[] {
+  return [...new Set([store, source])].flatMap((each) =>
+    listImages(each).flatMap(({ record }) => {
+      const { registry, repository } = parseReference(record.reference);
+      if (registry !== target.registry || repository === target.repository) return [];
+      return [{ repository, manifest: new TextDecoder().decode(readBlob(each, record.manifest)) }];
+    }),
+  );
 }
 
 /** Compresses `tar` as `mediaType` says; always the same bytes from the same tar. */

@@ -3,6 +3,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { podmanArguments } from "../contenders.ts";
+import { bitsPerSecond, roundTripMs } from "../link.ts";
 import type { Contender, Figures, Row } from "../measure.ts";
 import type { Bench } from "../run.ts";
 import type { Command, Identity } from "../workspace.ts";
@@ -20,21 +21,30 @@ async function timed(bench: Bench, command: Command): Promise<Figures> {
   return { wall: spent.wallMs, cpu: spent.cpuMs, peak: spent.peakMiB };
 }
 
+const titles = {
+  big: "one layer of 430 MB",
+  many: "24 layers of 6 MB",
+  layered: "8 layers, 1.1 GB in 40,000 files",
+} as const;
+
 /** A pull into an empty store from a registry on this machine. */
-export async function pull(bench: Bench, as: Identity, name: "big" | "many"): Promise<Row> {
+export async function pull(
+  bench: Bench,
+  as: Identity,
+  name: "big" | "many" | "layered",
+): Promise<Row> {
   const { registry } = bench.images;
-  await (name === "big" ? bench.images.big() : bench.images.many());
+  await bench.images[name]();
   const image = `${registry}/${name}`;
-  const big = name === "big";
+  const isBig = name === "big";
   return {
     group: "pull",
-    title: big ? `one layer of 430 MB, ${as.name}` : `24 layers of 6 MB, ${as.name}`,
+    title: `${titles[name]}, ${as.name}`,
     metrics,
     contenders: [
-      ...(big ? [await pipeline(bench, as, image)] : []),
-      ourPull(bench, as, image),
-      podmanPull(bench, as, image),
-      { name: "hippobox", missing: "it pulls from https registries only", turn: absent },
+      ...(isBig ? [await pipeline(bench, as, image)] : []),
+      ...contenders(bench, as, image),
+      { name: "hippobox", missing: hippoboxMissing, turn: absent },
     ],
     yardstick: "podman",
     budgets: [
@@ -45,6 +55,49 @@ export async function pull(bench: Bench, as: Identity, name: "big" | "many"): Pr
     rounds: bench.rounds(5),
     warmups: 1,
     note: "peak: the largest process; the registry's own work is not counted",
+  };
+}
+
+const hippoboxMissing = "it pulls only by TLS, and trusts only the CAs built into it";
+
+function contenders(bench: Bench, as: Identity, image: string): Contender[] {
+  return [ourPull(bench, as, image), podmanPull(bench, as, image), umociPull(bench, as, image)];
+}
+
+/** A pull through a slow line, beside what the same bytes take that are thrown away. */
+export async function slowPull(bench: Bench, as: Identity): Promise<Row> {
+  const digests = await bench.images.layered();
+  const { registry, missing } = await bench.link();
+  const image = `${registry}/layered`;
+  const through = missing === undefined ? contenders(bench, as, image) : [];
+  return {
+    group: "link",
+    title: `${titles.layered}, at ${bitsPerSecond / 1e6} Mbit/s and ${roundTripMs} ms, ${as.name}`,
+    metrics,
+    contenders: [fetchOnly(bench, as, { registry, digests, missing }), ...through],
+    yardstick: "curl",
+    budgets: [{ metric: "wall", max: 1.05, ratioTo: "curl" }],
+    // What is measured is a line that is always the same, and slow.
+    rounds: bench.rounds(1),
+    warmups: 0,
+    note: "curl: the layers' blobs one after another by one connection, and away with them",
+  };
+}
+
+interface Blobs {
+  readonly registry: string;
+  readonly digests: readonly string[];
+  readonly missing: string | undefined;
+}
+
+function fetchOnly(bench: Bench, as: Identity, { registry, digests, missing }: Blobs): Contender {
+  const program = Bun.which("curl");
+  const urls = digests.map((digest) => `http://${registry}/v2/layered/blobs/${digest}`);
+  const argv = [program ?? "", "-sf", ...urls.flatMap((url) => ["-o", "/dev/null", url])];
+  return {
+    name: "curl",
+    missing: missing ?? (program === null ? "not installed (apt-get install curl)" : undefined),
+    turn: () => timed(bench, { as, argv }),
   };
 }
 
@@ -68,8 +121,9 @@ function ourPull(bench: Bench, as: Identity, image: string): Contender {
   const launcher = bench.launchers(as).find(({ name }) => name === "hb");
   const program = launcher?.files[0] ?? "";
   const environment = { HB_ROOT: join(as.directory, "hb-pull") };
+  const argv = [program, "pull", "-q", "--tls-verify=false", image];
   const turn = async () => {
-    const figures = await timed(bench, { as, argv: [program, "pull", "-q", image], environment });
+    const figures = await timed(bench, { as, argv, environment });
     const emptied = bench.workspace.runSync({
       as,
       argv: [program, "prune", "--all"],
@@ -94,6 +148,26 @@ function podmanPull(bench: Bench, as: Identity, image: string): Contender {
     return figures;
   };
   return { name: "podman", turn };
+}
+
+/** skopeo into a layout on disk, umoci out of it. */
+function umociPull(bench: Bench, as: Identity, image: string): Contender {
+  const name = "skopeo+umoci";
+  const missing = ["skopeo", "umoci"].find((program) => Bun.which(program) === null);
+  if (missing !== undefined) {
+    return { name, missing: `no ${missing} (apt-get install ${missing})`, turn: absent };
+  }
+  const script =
+    'skopeo --insecure-policy copy -q --src-tls-verify=false "docker://$1" oci:layout:image && ' +
+    `umoci unpack ${as.name === "root" ? "" : "--rootless"} --image layout:image bundle`;
+  const turn = async () => {
+    const directory = bench.workspace.makeDirectory(as, "umoci");
+    const argv = ["/bin/sh", "-c", `cd "$2" && ${script}`, "pull", image, directory];
+    const figures = await timed(bench, { as, argv });
+    rmSync(directory, { recursive: true });
+    return figures;
+  };
+  return { name, turn };
 }
 
 /** The helper alone, given the uncompressed layer. */

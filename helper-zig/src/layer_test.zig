@@ -147,7 +147,7 @@ test "a hard link does not reach a file outside" {
     defer layer.close();
     try files.expectAbsent(layer.diff, "stolen");
     try files.expectAbsent(layer.diff, "dots");
-    try layer.expectPending("Lstolen\x00out/secret\x00Ldots\x00outside/secret\x00D\x00E");
+    try layer.expectPending("Lstolen\x00out/secret\x00Ldots\x00outside/secret\x00D\x00");
 }
 
 test "entries that make no sense are refused" {
@@ -207,7 +207,7 @@ test "directories without an entry are pending, unless the layer hides those bel
         file("c/d/file", ""), file(".wh.e", ""),    file("e/file", ""),
     });
     defer layer.close();
-    try layer.expectPending("Da\x00Da/b\x00Dc\x00E");
+    try layer.expectPending("Da\x00Da/b\x00Dc\x00");
 }
 
 test "a hard link may come before its target, and to itself" {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { cpus, hostname, machine, release, totalmem } from "node:os";
 import { version } from "../../package.json";
+import { additionalStores } from "../additional.ts";
 import { cgroupFacts } from "../host/cgroup.ts";
 import { describeAll } from "../lifecycle/summary.ts";
 import type { FormatOptions } from "../options.ts";
@@ -39,6 +40,7 @@ function collect() {
     Name: hostname(),
     Driver: "overlay",
     DockerRootDir: store.root as string,
+    AdditionalStores: additionalStores([]).map(({ root }) => root as string),
     Containers: states.length,
     ContainersRunning: running,
     ContainersPaused: paused,
@@ -125,6 +127,7 @@ function linesOf(facts: Facts): string[] {
   return [
     `Version: ${facts.ServerVersion}`,
     `Store: ${facts.DockerRootDir} (${facts.Driver})`,
+    ...facts.AdditionalStores.map((root) => ` Besides: ${root}`),
     `Images: ${facts.Images}`,
     `Containers: ${facts.Containers}`,
     ` Running: ${facts.ContainersRunning}`,

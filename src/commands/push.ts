@@ -1,6 +1,7 @@
 /** `hb push`: images from the store into a registry. */
 
 import { writeFileSync } from "node:fs";
+import { additionalStores, storeWith } from "../additional.ts";
 import { credentialsFor, givenFor } from "../credentials/given.ts";
 import { HbError, UsageError } from "../errors.ts";
 import { currentIdentity, helperMapFlags } from "../host/identity.ts";
@@ -23,6 +24,7 @@ import { createStore, currentStore, type StorePaths } from "../store/layout.ts";
 import { filterImages, selectImage } from "../store/select.ts";
 
 interface Pair {
+  readonly source: StorePaths;
   readonly record: ImageRecord;
   readonly target: Reference;
 }
@@ -43,8 +45,8 @@ export async function push(options: PushOptions): Promise<number> {
     const given = givenFor(creds, registries);
     const credentials = await credentialsFor({ given, notice, signal });
     const registry = openRegistry({ tlsVerify, cacert, notice, credentials });
-    for (const { record, target } of pairs) {
-      const job = { store, record, target, registry, quiet, mapFlags, signal };
+    for (const { source, record, target } of pairs) {
+      const job = { store, source, record, target, registry, quiet, mapFlags, signal };
       const { digest, size } = await pushImage(job);
       if (digestfile !== undefined) keepDigest(digestfile, digest);
       printResult(quiet ? digest : `${target.tag}: digest: ${digest} size: ${size}`);
@@ -71,11 +73,12 @@ function oneImage(store: StorePaths, { image, destination, platform }: PushOptio
   }
   const host = hostPlatform(process.arch);
   const wanted = platform === undefined ? host : parsePlatform(platform, host);
-  const { record } = selectImage(store, image, wanted, platform !== undefined);
+  const source = storeWith(store, additionalStores([]), image);
+  const { record } = selectImage(source, image, wanted, platform !== undefined);
   // By an alias or by Docker Hub's name: it goes where the image that is here has its name from.
   const isOwn = (each: Reference): boolean => formatReference(each) === record.reference;
   const own = destination === undefined ? localMeanings(image).find(isOwn) : undefined;
-  return { record, target: own ?? target };
+  return { source, record, target: own ?? target };
 }
 
 function allTags(store: StorePaths, { image, destination }: PushOptions): Pair[] {
@@ -87,7 +90,7 @@ function allTags(store: StorePaths, { image, destination }: PushOptions): Pair[]
     });
   }
   const pairs = filterImages(listImages(store), image)
-    .map(({ record }) => ({ record, target: parseReference(record.reference) }))
+    .map(({ record }) => ({ source: store, record, target: parseReference(record.reference) }))
     .filter(({ target }) => target.digest === undefined);
   if (pairs.length > 0) return pairs;
   throw new HbError(`No such image: ${image}`, { hint: "see 'hb images'" });

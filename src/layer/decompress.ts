@@ -13,6 +13,8 @@ import { HbError } from "../errors.ts";
 import type { Compression } from "../image/media-type.ts";
 
 const CHUNK_BYTES = 1 << 20;
+/** One chunk ahead of who takes them: the next one comes while the last is hashed and written. */
+const sizes = { chunkSize: CHUNK_BYTES, highWaterMark: CHUNK_BYTES };
 /** The longest magic number below. */
 const MAGIC_BYTES_MAX = 6;
 
@@ -25,8 +27,8 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
   const compression = sniffCompression(head);
   const all = concatenate(head, rest);
   if (compression === "none") yield* all;
-  else if (compression === "gzip") yield* through(all, createGunzip({ chunkSize: CHUNK_BYTES }));
-  else yield* through(all, createZstdDecompress({ chunkSize: CHUNK_BYTES }));
+  else if (compression === "gzip") yield* through(all, createGunzip(sizes));
+  else yield* through(all, createZstdDecompress(sizes));
 }
 
 /** How bytes that begin with `head` are compressed. */

@@ -20,7 +20,7 @@ import {
 } from "node:fs";
 import { basename, dirname } from "node:path";
 import { bootOf } from "./boot.ts";
-import { discardLayers, hasPending, layerSize } from "./layers.ts";
+import { discardLayers, layerSize, pendingIn } from "./layers.ts";
 import { layerDiffPath, layerPath, type StorePath, type StorePaths, within } from "./layout.ts";
 import { DirectoryLock, tryLock } from "./lock.ts";
 
@@ -72,7 +72,7 @@ export function linkLayer(own: StorePaths, other: StorePaths, name: string): voi
     if (!(lock instanceof DirectoryLock)) continue; // somebody sweeps, and takes it for garbage
     using _lock = lock;
     symlinkSync(layerDiffPath(other, name), `${staging}/diff`);
-    if (hasPending(other, name)) {
+    if (pendingIn(other, name) !== "nothing") {
       symlinkSync(`${dirname(layerDiffPath(other, name))}/pending`, `${staging}/pending`);
     }
     // Whether it lost data in an earlier boot is looked for here: nothing can be noted there.

@@ -74,10 +74,18 @@ function isOwnTree(path: StorePath): boolean {
   return lstatSync(within(path, "diff"), { throwIfNoEntry: false })?.isSymbolicLink() !== true;
 }
 
-/** Whether the layer takes something from those below it, which a patch layer supplies. */
-export function hasPending(store: StorePaths, name: string): boolean {
-  return existsSync(within(layerPath(store, name), "pending"));
+/**
+ * What the layer leaves to those below it, for a patch layer to supply: `root` is no more than the
+ * attributes of its root directory, as in most layers.
+ */
+export function pendingIn(store: StorePaths, name: string): "nothing" | "root" | "more" {
+  const file = within(layerPath(store, name), "pending");
+  if (!existsSync(file)) return "nothing";
+  return readFileSync(file, "latin1") === ROOT_ALONE ? "root" : "more";
 }
+
+/** One record with an empty path, and the end (helper-zig/src/pending.zig). */
+const ROOT_ALONE = "D\0E";
 
 /** Whether the layer is there without its recipe: an hb that knew of none unpacked it. */
 export function lacksRecipe(store: StorePaths, name: string): boolean {
@@ -99,7 +107,8 @@ export function layerDefect(store: StorePaths, name: string): string | undefined
   const size = within(path, "size");
   const text = existsSync(size) ? readFileSync(size, "latin1") : "";
   if (!/^\d+\n$/.test(text)) return "its size is not written down";
-  const isGone = Number(text) > EMPTY_TAR_BYTES && !hasPending(store, name) && isEmpty(diff);
+  const isGone =
+    Number(text) > EMPTY_TAR_BYTES && pendingIn(store, name) === "nothing" && isEmpty(diff);
   return isGone ? "its files are missing" : undefined;
 }
 

@@ -44,6 +44,13 @@ describe("hb info", () => {
     expect(JSON.parse(await format("info", "json")).Store.GraphRoot).toBe(box.store);
   });
 
+  test("shows additional stores", async () => {
+    await box.hb(["pull", "-q", busybox]);
+    const env = { HB_ROOT: box.path("own"), HB_ADDITIONAL_STORES: box.store };
+    const { stdout } = await box.hb(["info"], { env });
+    expect(stdout).toContain(`Store: ${box.path("own")} (overlay)\n Besides: ${box.store}\n`);
+  });
+
   test("shows mirrors", async () => {
     const env = { HB_MIRRORS: `docker.io=${registry},ghcr.io=${registry}/ghcr` };
     const { stdout } = await box.hb(["system", "info"], { env });

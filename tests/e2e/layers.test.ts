@@ -87,6 +87,15 @@ describe("entries", () => {
     expect(await inLayers(script, lower, upper)).toBe("sharedshared2\nsame");
   });
 
+  test("the root is as the topmost layer that describes it says", async () => {
+    const silent = (name: string) => [file(name)];
+    const saying = (mode: number) => [{ name: "./", mode }];
+    const script = "stat -c '%a %u %g' /";
+    expect(await inLayers(script, silent("a"), silent("b"))).toBe("755 0 0");
+    expect(await inLayers(script, saying(0o750), silent("a"), silent("b"))).toBe("750 0 0");
+    expect(await inLayers(script, silent("a"), saying(0o711), silent("b"))).toBe("711 0 0");
+  });
+
   test("modes, owners, times, links, fifos (H-7)", async () => {
     const entries: Entry[] = [
       { name: "su", mode: 0o4755, data: "x" },

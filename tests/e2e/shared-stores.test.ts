@@ -115,6 +115,15 @@ describe("an image of an additional store", () => {
     expect(readFileSync(box.path("a.tar")).equals(readFileSync(box.path("b.tar")))).toBe(true);
   });
 
+  test("is pushed from there, and nothing is written there", async () => {
+    const before = listing();
+    const env = { HB_ADDITIONAL_STORES: box.path("plain") };
+    const target = `${registry}/shared-pushed:1`;
+    expect(await box.hb(["push", "-q", base, target], { env })).toMatchObject({ status: 0 });
+    expect((await box.hb(["manifest", "inspect", target])).status).toBe(0);
+    expect(listing()).toEqual(before);
+  });
+
   test("is not removed by rmi or prune, whose links go", async () => {
     const env = { HB_ADDITIONAL_STORES: box.path("plain") };
     const before = listing();

@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string };
   /** `127.0.0.1` unless said otherwise. */
   readonly address?: string;
+  /** Put before the program, to run it elsewhere. */
+  readonly enter?: readonly string[];
 }
 
 /**
@@ -37,7 +39,7 @@ export interface ServerOptions {
  */
 export async function startRegistry(
   folder: string,
-  { auth, tls, address = "127.0.0.1" }: ServerOptions = {},
+  { auth, tls, address = "127.0.0.1", enter = [] }: ServerOptions = {},
 ): Promise<Registry> {
   const storage = join(folder, "registry");
   mkdirSync(storage, { recursive: true });
@@ -54,7 +56,8 @@ ${auth === undefined ? "" : `auth: ${JSON.stringify(auth)}\n`}`,
   );
   const program = Bun.which("docker-registry", { PATH: systemPath });
   if (program === null) throw new Error("docker-registry is not installed");
-  const server = Bun.spawn([program, "serve", config], { stdout: "ignore", stderr: "pipe" });
+  const argv = [...enter, program, "serve", config];
+  const server = Bun.spawn(argv, { stdout: "ignore", stderr: "pipe" });
   const host = await firstMatch(server.stderr, /listening on ([\d.]+:\d+|\[::1\]:\d+)/);
   const stop = async () => {
     server.kill();
