@@ -8,8 +8,9 @@ import { HbError } from "./errors.ts";
 import { runHelper } from "./helper/binary.ts";
 import { parseDigest } from "./image/digest.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
+import { printNotice } from "./output.ts";
 import { settleLayer, unsettledLayers } from "./store/boot.ts";
-import { HeldLayers, layerDefect } from "./store/layers.ts";
+import { discardLayers, HeldLayers, lacksRecipe, layerDefect } from "./store/layers.ts";
 import { layerSource, type StorePaths } from "./store/layout.ts";
 
 /** Where layers are and how the helper gets at them. */
@@ -51,6 +52,33 @@ export async function refuseDamaged(
       hint: "repair it with 'hb check --repair'",
     });
   }
+}
+
+/**
+ * Takes away what a pull is to fetch again, and names it: layers that lost data, and those without
+ * a recipe, which can be neither compared nor pushed.
+ */
+export async function discardUnfit(
+  names: readonly string[],
+  access: LayerAccess,
+): Promise<ReadonlySet<string>> {
+  const { store, mapFlags } = access;
+  const damage = await damageOf(unsettledLayers(store, names), access);
+  for (const [name, why] of damage) {
+    printNotice(`the layer ${name.slice(0, 12)} is damaged and fetched again: ${why}`);
+  }
+  discardLayers(store, [...damage.keys()], mapFlags);
+  const discarded = new Set(damage.keys());
+  for (const name of names.filter((name) => lacksRecipe(store, name))) {
+    try {
+      discardLayers(store, [name], mapFlags);
+      discarded.add(name);
+    } catch (error) {
+      // In use, for which it is good enough: another time.
+      if (!(error instanceof HbError)) throw error;
+    }
+  }
+  return discarded;
 }
 
 async function lossesOf(

@@ -25,7 +25,7 @@ import {
 } from "./image/platform.ts";
 import { familiarName, formatReference, type Reference } from "./image/reference.ts";
 import { type StackedLayer, stackOf } from "./image/stack.ts";
-import { damageOf } from "./intact.ts";
+import { discardUnfit } from "./intact.ts";
 import { CorruptLayerError } from "./layer/decompress.ts";
 import { completeLayer, type UnpackCounts, unpackLayer } from "./layer/unpack.ts";
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
@@ -34,10 +34,9 @@ import { openRegistry, type Registry } from "./registry/client.ts";
 import type { FindCredential } from "./registry/credential.ts";
 import { RegistryError } from "./registry/registry-error.ts";
 import { putBlobs } from "./store/blobs.ts";
-import { unsettledLayers } from "./store/boot.ts";
 import { forgetIfLost } from "./store/elsewhere.ts";
 import { findImage, type ImageRecord, writeImage } from "./store/images.ts";
-import { collectLayers, discardLayers, HeldLayers, layerSize, pendingIn } from "./store/layers.ts";
+import { collectLayers, HeldLayers, layerSize, pendingIn } from "./store/layers.ts";
 import {
   createStore,
   imageRecordPath,
@@ -137,8 +136,8 @@ class Pull {
   readonly #failed = new AbortController();
   readonly #signal: AbortSignal;
   readonly #fetchedAgain = new Set<StackedLayer>();
-  /** Layers that lost data, be it in another store: they come from the registry. */
-  readonly #damaged = new Set<string>();
+  /** Layers that lost data or have no recipe, be it in another store: the registry has them. */
+  #discarded: ReadonlySet<string> = new Set();
   #mirrorsFailed = false;
   #squashed = 0;
 
@@ -160,7 +159,8 @@ class Pull {
     this.#checkPlatform(documents.image.platform);
     using held = new HeldLayers(store);
     const before = findImage(store, this.#reference, platform);
-    await this.#discardDamaged(documents.layers.map(({ name }) => name));
+    const needed = documents.layers.map(({ name }) => name);
+    this.#discarded = await discardUnfit(needed, { store, mapFlags: this.#mapFlags });
     await this.#fetchLayers(documents.layers, held);
     const isSame =
       before?.manifest === documents.manifest &&
@@ -232,18 +232,6 @@ class Pull {
     printNotice(`the image is for ${formatPlatform(actual)}, not for ${formatPlatform(platform)}`);
   }
 
-  /** Layers that are there and lost data since an earlier boot are fetched again. */
-  async #discardDamaged(names: readonly string[]): Promise<void> {
-    const { store } = this.#settings;
-    const access = { store, mapFlags: this.#mapFlags };
-    const damage = await damageOf(unsettledLayers(store, names), access);
-    for (const [name, why] of damage) {
-      printNotice(`the layer ${name.slice(0, 12)} is damaged and fetched again: ${why}`);
-    }
-    discardLayers(store, [...damage.keys()], this.#mapFlags);
-    for (const name of damage.keys()) this.#damaged.add(name);
-  }
-
   /** Brings all layers into the store, several at once; the first failure stops the others. */
   async #fetchLayers(layers: readonly StackedLayer[], held: HeldLayers): Promise<void> {
     // Largest first: begun last, it would be unpacked alone.
@@ -295,7 +283,7 @@ class Pull {
     const { store, others: stores = [] } = this.#settings;
     forgetIfLost(store, name, this.#mapFlags);
     if (held.hold(name)) return true;
-    if (this.#damaged.has(name)) return false;
+    if (this.#discarded.has(name)) return false;
     const form = layerForm(this.#mapFlags);
     return linkFrom({ stores, form }, store, name) && held.hold(name);
   }

@@ -14,7 +14,7 @@ import { type Layer, pairLayers, parseConfig } from "./image/config.ts";
 import type { Descriptor } from "./image/descriptor.ts";
 import { type Digest, digestHex, digestOf, parseDigest, shortDigest } from "./image/digest.ts";
 import { type Manifest, parseDocument } from "./image/manifest.ts";
-import { layerCompression } from "./image/media-type.ts";
+import { compressedType, layerCompression } from "./image/media-type.ts";
 import { familiarName, parseReference, type Reference } from "./image/reference.ts";
 import { compress } from "./layer/compress.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
@@ -122,10 +122,11 @@ class Push {
     const { store, target } = this.#job;
     const id = shortDigest(descriptor.digest);
     const name = digestHex(diffID);
-    const before = readPushed(store, name).find((blob) => blob.mediaType === descriptor.mediaType);
+    const mediaType = compressedType(descriptor.mediaType);
+    const before = readPushed(store, name).find((blob) => blob.mediaType === mediaType);
     try {
       const { digest = descriptor.digest, size = descriptor.size } = before ?? {};
-      const other = { ...descriptor, digest, size };
+      const other = { ...descriptor, mediaType, digest, size };
       const there = (await this.#isThere(descriptor, before, id))
         ? descriptor
         : digest !== descriptor.digest && (await this.#isThere(other, before, id))
@@ -168,7 +169,7 @@ class Push {
     return [...new Set(all)].filter((repository) => repository !== own).slice(0, sourcesMax);
   }
 
-  /** Writes the layer's tar again, compressed as it was, and uploads it if need be. */
+  /** Writes the layer's tar again, compressed as it was or by gzip, and uploads it if need be. */
   async #write({ descriptor, diffID }: Layer, id: string, held: HeldLayers): Promise<Descriptor> {
     const { store, source, mapFlags, signal } = this.#job;
     const name = digestHex(diffID);
@@ -178,12 +179,12 @@ class Push {
     const tar = rebuildLayer({ layer, diffID, mapFlags, signal });
     const fd = openScratch(store);
     try {
-      const { digest, size } = await writeCompressed(fd, tar, descriptor.mediaType);
-      const made = { ...descriptor, digest, size };
+      const made = { ...descriptor, ...(await writeCompressed(fd, tar, descriptor.mediaType)) };
       if (await this.#uploader.has(made)) {
         this.#progress.update(id, "present");
         return made;
       }
+      const { size } = made;
       this.#progress.resize(id, size);
       this.#progress.update(id, "pushing");
       // By its descriptor: the file has no name any more.
@@ -219,12 +220,16 @@ function neighboursOf({ store, source, target }: PushJob): readonly Neighbour[] 
   );
 }
 
-/** Compresses `tar` as `mediaType` says; always the same bytes from the same tar. */
+/**
+ * Compresses `tar` as `wanted` says; always the same bytes from the same tar. A plain tar, as a
+ * commit, an import or an archive made it, is for the store: through a network it goes with gzip.
+ */
 async function writeCompressed(
   fd: number,
   tar: AsyncIterable<Uint8Array>,
-  mediaType: string,
-): Promise<{ readonly digest: Digest; readonly size: number }> {
+  wanted: string,
+): Promise<Pick<Descriptor, "mediaType" | "digest" | "size">> {
+  const mediaType = compressedType(wanted);
   const hash = new Bun.CryptoHasher("sha256");
   let size = 0;
   const compression = layerCompression(mediaType) ?? "none";
@@ -233,7 +238,7 @@ async function writeCompressed(
     size += chunk.length;
     await writeChunk(fd, chunk);
   }
-  return { digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
+  return { mediaType, digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
 }
 
 /** The manifest with the layers' digests as they are there; the very bytes if nothing changed. */
@@ -245,11 +250,11 @@ function replaceLayers(
   const isSame = manifest.layers.every(({ digest }) => there.get(digest)?.digest === digest);
   if (isSame) return bytes;
   const document = JSON.parse(new TextDecoder().decode(bytes)) as {
-    layers: { digest: Digest; size: number }[];
+    layers: Pick<Descriptor, "mediaType" | "digest" | "size">[];
   };
   for (const layer of document.layers) {
-    const { digest, size } = there.get(layer.digest) ?? layer;
-    Object.assign(layer, { digest, size });
+    const { mediaType, digest, size } = there.get(layer.digest) ?? layer;
+    Object.assign(layer, { mediaType, digest, size });
   }
   return Buffer.from(JSON.stringify(document));
 }

@@ -35,7 +35,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   // How much the store may take.
   budget: ["container", "errors", "output", "store"],
   // Whether layers still have what was unpacked.
-  intact: ["errors", "helper", "image", "layer", "store"],
+  intact: ["errors", "helper", "image", "layer", "output", "store"],
   pull: [
     ...["additional", "budget", "errors", "helper", "host", "image", "intact", "layer", "output"],
     ...["registry", "store"],

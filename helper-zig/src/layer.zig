@@ -194,15 +194,10 @@ pub const Layer = struct {
     fn noteContent(self: *Layer, place: Place, entry: *const tar.Entry) void {
         const recipe = self.reader.in.tap orelse return;
         var buffer: names.PathBuffer = undefined;
-        var path: [2 * names.path_bytes_max]u8 = undefined;
-        const dir = self.tree.pathOf(place.dir, &buffer) catch {
+        const whole = self.tree.pathIn(place, &buffer) catch {
             recipe.is_lost = true;
             return;
         };
-        const separator = if (dir.len == 0) "" else "/";
-        const parts = .{ dir, separator, place.name };
-        // proven: two paths that fit their buffers, and a slash.
-        const whole = std.fmt.bufPrint(&path, "{s}{s}{s}", parts) catch unreachable;
         const extents = entry.extents orelse return recipe.addContent(whole, 0, entry.size);
         for (extents) |it| recipe.addContent(whole, it.offset, it.size);
     }

@@ -25,6 +25,7 @@ const recipe = @import("recipe.zig");
 const recipe_reader = @import("recipe_reader.zig");
 const pending = @import("pending.zig");
 
+const Files = recipe_reader.Files;
 const Reader = recipe_reader.Reader;
 
 const stdout: sys.Fd = 1;
@@ -93,27 +94,24 @@ pub fn find(layer: sys.Fd) report.Error!?Loss {
     const cut: Loss = .of("", true, "its recipe is cut off");
     const stat = try report.check(sys.fstat(source), "examine the layer's recipe", .{});
     if (holeBefore(source, 0, stat.size)) return cut;
-    const diff = sys.openat(layer, "diff", sys.directory_flags, 0);
-    const root = try report.check(diff, "open the layer's files", .{});
-    defer sys.close(root);
+    _ = sys.seek(source, 0, .start);
+    if (recipe_reader.isNone(source)) return null;
+    var files = Files.init(layer, source, std.heap.page_allocator) catch return cut;
+    defer files.deinit();
 
     var buffer: [buffer_bytes]u8 = undefined;
-    _ = sys.seek(source, 0, .start);
     var reader: Reader = .init(source, &buffer);
-    return findIn(&reader, root) catch cut;
+    return findIn(&reader, &files) catch cut;
 }
 
-fn findIn(reader: *Reader, root: sys.Fd) recipe_reader.Error!?Loss {
+fn findIn(reader: *Reader, files: *const Files) recipe_reader.Error!?Loss {
     try reader.begin();
     var doubtful: ?Loss = null;
     while (true) switch (try reader.next()) {
-        .zeros, .block => {},
-        .bytes => |count| {
-            var rest = count;
-            while (rest > 0) rest -= (try reader.piece(rest)).len;
-        },
+        .zeros, .block, .replaced => {},
+        .bytes => |count| try reader.skip(count),
         .content => |content| {
-            const loss = findInFile(root, content) orelse continue;
+            const loss = findInFile(files, content, reader.operations) orelse continue;
             if (loss.is_certain) return loss;
             if (doubtful == null) doubtful = loss;
         },
@@ -121,9 +119,9 @@ fn findIn(reader: *Reader, root: sys.Fd) recipe_reader.Error!?Loss {
     };
 }
 
-fn findInFile(root: sys.Fd, content: recipe_reader.Content) ?Loss {
+fn findInFile(files: *const Files, content: recipe_reader.Content, operation: u64) ?Loss {
     const path = content.path;
-    const fd = switch (recipe_reader.openIn(root, path)) {
+    const fd = switch (files.open(path, operation)) {
         .ok => |fd| fd,
         .err => |errno| return if (errno == .NOENT)
             .of(path, true, " is missing")

@@ -14,6 +14,7 @@ const signals = @import("signals.zig");
 const userns = @import("userns.zig");
 const recipe = @import("recipe.zig");
 const recipe_reader = @import("recipe_reader.zig");
+const Files = recipe_reader.Files;
 const Reader = recipe_reader.Reader;
 const Archive = @import("archive.zig").Archive;
 
@@ -57,9 +58,13 @@ pub fn rebuild(layer: sys.Fd, out: sys.Fd, gpa: std.mem.Allocator) report.Error!
     const opened = sys.openat(layer, recipe.file_name, .{ .NOFOLLOW = true }, 0);
     const source = try report.check(opened, "open the layer's recipe", .{});
     defer sys.close(source);
-    const diff = sys.openat(layer, "diff", sys.directory_flags, 0);
-    const root = try report.check(diff, "open the layer's files", .{});
-    defer sys.close(root);
+    if (recipe_reader.isNone(source))
+        return report.fail("rebuild a layer: its tar replaces more than a layer keeps", .{});
+    var files = recipe_reader.Files.init(layer, source, gpa) catch |err| return switch (err) {
+        error.OutOfMemory => outOfMemory(),
+        error.Damaged => report.fail("rebuild a layer: its recipe is damaged", .{}),
+    };
+    defer files.deinit();
 
     const buffer = gpa.alloc(u8, buffer_bytes) catch return outOfMemory();
     defer gpa.free(buffer);
@@ -67,11 +72,11 @@ pub fn rebuild(layer: sys.Fd, out: sys.Fd, gpa: std.mem.Allocator) report.Error!
     defer archive.deinit();
 
     var reader: Reader = .init(source, buffer);
-    try writeAll(&reader, root, &archive);
+    try writeAll(&reader, &files, &archive);
     return archive.flush();
 }
 
-fn writeAll(reader: *Reader, root: sys.Fd, archive: *Archive) report.Error!void {
+fn writeAll(reader: *Reader, files: *const Files, archive: *Archive) report.Error!void {
     reader.begin() catch return damaged(reader);
     while (true) switch (reader.next() catch return damaged(reader)) {
         .zeros => |count| try archive.zeros(count),
@@ -85,17 +90,18 @@ fn writeAll(reader: *Reader, root: sys.Fd, archive: *Archive) report.Error!void 
         },
         .block => |block| try archive.append(block),
         .content => |it| {
-            const fd = try openFile(root, it.path);
+            const fd = try openFile(files, it.path, reader.operations);
             defer sys.close(fd);
             _ = try report.check(sys.seek(fd, it.offset, .start), "read {s}", .{it.path});
             try archive.content(fd, it.count, it.path);
         },
+        .replaced => {},
         .end => return,
     };
 }
 
-fn openFile(root: sys.Fd, path: [:0]const u8) report.Error!sys.Fd {
-    const fd = try report.check(recipe_reader.openIn(root, path), "open {s}", .{path});
+fn openFile(files: *const Files, path: [:0]const u8, operation: u64) report.Error!sys.Fd {
+    const fd = try report.check(files.open(path, operation), "open {s}", .{path});
     errdefer sys.close(fd);
 
     const stat = try report.check(sys.fstat(fd), "examine {s}", .{path});

@@ -13,9 +13,11 @@
 //!   B { equal count bytes }       a block like the last B's, but for these runs, 512 bytes in all
 //!   F offset count shared length name
 //!                                 content of a file; of the last F's name the first `shared` bytes
+//!   D length name                 whatever had this name until now, a file or a directory with all
+//!                                 in it, was replaced and is `replaced/N`, N counting D from 0
 //!   E                             the end: a file without it is cut off
 //!
-//! A layer that has two files of one name loses the first one's content, and gets no recipe.
+//! A layer that replaces more than `replaced_max` such things loses content, and has `none`.
 
 const std = @import("std");
 const sys = @import("sys.zig");
@@ -25,6 +27,12 @@ const names = @import("names.zig");
 /// The file's name in a layer's directory.
 pub const file_name = "recipe";
 pub const magic = "hb recipe 1\n";
+/// The whole file where there can be no recipe.
+pub const none = "hb recipe none\n";
+/// The directory of what was replaced, beside diff/.
+pub const replaced_name = "replaced";
+/// Far more than any honest tar has.
+pub const replaced_max = 1000;
 
 /// Runs of equal bytes shorter than this are cheaper repeated than named.
 const equal_min = 3;
@@ -36,6 +44,8 @@ pub const Writer = struct {
     failure: ?sys.E = null,
     /// A file's content is or will be gone: there can be no recipe.
     is_lost: bool = false,
+    /// How many D there are.
+    replaced: u32 = 0,
     zeros: u64 = 0,
     block: header.Block = @splat(0),
     path: names.PathBuffer = undefined,
@@ -94,6 +104,21 @@ pub const Writer = struct {
         writer.put(path[shared..]);
         @memcpy(writer.path[0..path.len], path);
         writer.path_len = path.len;
+    }
+
+    /// What had the name `path` was moved to the next of the replaced.
+    pub fn addReplaced(writer: *Writer, path: []const u8) void {
+        writer.flushZeros();
+        writer.put("D");
+        writer.number(path.len);
+        writer.put(path);
+        writer.replaced += 1;
+    }
+
+    /// Instead of `finish`: says that there is no recipe.
+    pub fn giveUp(writer: *Writer) sys.Result(void) {
+        const emptied = sys.ftruncate(writer.fd, 0);
+        return if (emptied == .err) emptied else sys.writeAllAt(writer.fd, none, 0);
     }
 
     /// Writes the rest; the first failure there was, if any.

@@ -607,6 +607,11 @@ pub fn fdatasync(fd: Fd) Result(void) {
     return call(void, .fdatasync, .{fd});
 }
 
+/// All of the file system that `fd` is on is on the disk.
+pub fn syncfs(fd: Fd) Result(void) {
+    return call(void, .syncfs, .{fd});
+}
+
 /// Shares the blocks of `from` with `to`, where the file system can.
 pub fn reflink(from: Fd, to: Fd) Result(usize) {
     // linux/fs.h: FICLONE is _IOW(0x94, 9, int).

@@ -13,6 +13,7 @@ const std = @import("std");
 const sys = @import("sys.zig");
 const report = @import("report.zig");
 const names = @import("names.zig");
+const recipe = @import("recipe.zig");
 const remove = @import("remove.zig");
 const tar = @import("tar.zig");
 const Owner = @import("owners.zig").Owner;
@@ -60,6 +61,9 @@ pub const Node = struct {
 /// A name in a directory.
 pub const Place = struct { dir: Id, name: [:0]const u8 };
 
+/// The directory that diff/ is in, and who is told what becomes of content.
+pub const Aside = struct { layer: sys.Fd, recipe: *recipe.Writer };
+
 const Key = struct { parent: Id, name: []const u8 };
 const KeyContext = struct {
     pub fn hash(_: KeyContext, key: Key) u64 {
@@ -82,8 +86,8 @@ pub const Tree = struct {
     last_path: names.PathBuffer = undefined,
     last_len: usize = 0,
     last: Id = .none,
-    /// Something an earlier entry made is gone.
-    has_cleared: bool = false,
+    /// Where content goes that a later entry replaces; absent: away.
+    aside: ?Aside = null,
 
     /// `root` is the layer's own directory; it stays the caller's.
     pub fn init(gpa: Allocator, root: sys.Fd) error{OutOfMemory}!Tree {
@@ -250,8 +254,31 @@ pub const Tree = struct {
         if (self.lookup(where.dir, where.name)) |id| self.forget(id);
         const looked = sys.statat(try self.fdOf(where.dir), where.name, nofollow);
         if (looked == .err and looked.err == .NOENT) return;
-        self.has_cleared = true;
+        const kind = (try report.check(looked, "examine {s}", .{where.name})).kind();
+        const has_content = kind == std.os.linux.S.IFREG or kind == std.os.linux.S.IFDIR;
+        if (has_content and try self.moveAside(where)) return;
         return remove.tree(try self.fdOf(where.dir), where.name);
+    }
+
+    /// False where it is not kept, which the recipe knows then.
+    fn moveAside(self: *Tree, where: Place) report.Error!bool {
+        const aside = self.aside orelse return false;
+        var buffer: names.PathBuffer = undefined;
+        const path = self.pathIn(where, &buffer) catch "";
+        if (path.len == 0 or aside.recipe.replaced == recipe.replaced_max) {
+            aside.recipe.is_lost = true;
+            return false;
+        }
+        // From the second on it is there.
+        _ = sys.mkdirat(aside.layer, recipe.replaced_name, 0o700);
+        var name: [64]u8 = undefined;
+        const number = .{ recipe.replaced_name, aside.recipe.replaced };
+        // proven: a word and ten digits.
+        const to = std.fmt.bufPrintSentinel(&name, "{s}/{d}", number, 0) catch unreachable;
+        const moved = sys.renameat(try self.fdOf(where.dir), where.name, aside.layer, to);
+        try report.check(moved, "move {s} aside", .{where.name});
+        aside.recipe.addReplaced(path);
+        return true;
     }
 
     /// Takes a directory and all beneath it out of the table.
@@ -318,6 +345,17 @@ pub const Tree = struct {
         }
         slot.* = id;
         self.at(id).fd = fd;
+    }
+
+    /// The path of a name in a directory from the root, in `buffer`.
+    pub fn pathIn(self: *Tree, where: Place, buffer: *names.PathBuffer) error{TooLong}![]const u8 {
+        var above: names.PathBuffer = undefined;
+        const dir = try self.pathOf(where.dir, &above);
+        const separator = if (dir.len == 0) "" else "/";
+        const length = dir.len + separator.len + where.name.len;
+        if (length > names.path_bytes_max) return error.TooLong;
+        return std.fmt.bufPrint(buffer, "{s}{s}{s}", .{ dir, separator, where.name }) catch
+            error.TooLong;
     }
 
     /// The path of a directory from the root, in `buffer`.

@@ -97,14 +97,16 @@ fn fill(staging: Staging, in_user_namespace: bool) report.Error!void {
 
     writer.init(recipe_fd);
     layer.reader.in.tap = writer;
+    layer.tree.aside = .{ .layer = staging.fd, .recipe = writer };
     try layer.readAll();
-    try report.check(writer.finish(), "write the layer's recipe", .{});
-    // Content that the stream had and the files have not cannot be written again.
-    if (writer.is_lost or layer.tree.has_cleared) {
-        const removed = sys.unlinkat(staging.fd, recipe.file_name, 0);
-        try report.check(removed, "remove the layer's recipe", .{});
-    }
+    const written = writer.finish();
+    try report.check(written, "write the layer's recipe", .{});
     try finish.run(&layer, staging.fd);
+    if (writer.is_lost) {
+        try report.check(writer.giveUp(), "write the layer's recipe", .{});
+        // Nothing will tell what a power cut took from it.
+        try report.check(sys.syncfs(staging.fd), "sync {s}", .{staging.paths.staging});
+    }
     try staging_module.sayUnpacked(.{
         .entries = layer.entries,
         .bytes = layer.reader.in.total,

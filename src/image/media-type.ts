@@ -71,3 +71,9 @@ const compressions: Readonly<Record<string, Compression>> = {
 export function layerCompression(mediaType: string): Compression | undefined {
   return Object.hasOwn(compressions, mediaType) ? compressions[mediaType] : undefined;
 }
+
+/** The type of the layer once gzip has compressed it, where it is a plain tar; else its own. */
+export function compressedType(mediaType: string): string {
+  if (layerCompression(mediaType) !== "none") return mediaType;
+  return `${mediaType}${mediaType.startsWith("application/vnd.docker.") ? "." : "+"}gzip`;
+}

@@ -27,7 +27,7 @@ export async function* rebuildLayer(job: RebuildJob): AsyncGenerator<Uint8Array,
   const doing = `Cannot write layer ${shortDigest(diffID)} as a tar`;
   if (!existsSync(`${layer}/recipe`)) {
     throw new HbError(`${doing}: how its tar was is not known`, {
-      hint: "remove the image (hb rmi) and pull it again; a tar with one name twice stays unknown",
+      hint: "pull its image again (hb pull) while nothing runs on it",
     });
   }
   const helper = spawnHelper(["rebuild", ...mapFlags, "--layer", layer]);

@@ -233,7 +233,7 @@ describe("fetchBlob()", () => {
   });
 
   test("hands a large blob on in small chunks", async () => {
-    const image = randomImage({ layers: 1, layerBytes: 32 * 1024 * 1024 });
+    const image = randomImage({ layers: 1, layerBytes: 16 << 20 });
     await using server = await startRegistry({ images: { "big:1": image } });
     const client = openRegistry();
     const reference = parseReference(server.reference);

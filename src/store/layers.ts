@@ -17,7 +17,15 @@ import {
 import { basename, dirname } from "node:path";
 import { HbError } from "../errors.ts";
 import { listImages, type StoredImage } from "./images.ts";
-import { containerPath, layerPath, type StorePath, type StorePaths, within } from "./layout.ts";
+import {
+  containerPath,
+  layerDiffPath,
+  layerPath,
+  layerSource,
+  type StorePath,
+  type StorePaths,
+  within,
+} from "./layout.ts";
 import { DirectoryLock, tryLock } from "./lock.ts";
 import { type LockedTree, removeTrees } from "./remove.ts";
 import { isKept, listContainers } from "./sweep.ts";
@@ -78,6 +86,12 @@ export function pendingIn(store: StorePaths, name: string): "nothing" | "root" |
 
 /** One record with an empty path, and the end (helper-zig/src/pending.zig). */
 const ROOT_ALONE = "D\0E";
+
+/** Whether the layer is there without its recipe: an hb that knew of none unpacked it. */
+export function lacksRecipe(store: StorePaths, name: string): boolean {
+  const isThere = existsSync(layerDiffPath(store, name));
+  return isThere && !existsSync(within(layerSource(store, name), "recipe"));
+}
 
 /** What is wrong with the layer's form on disk, in words; undefined: nothing that shows. */
 export function layerDefect(store: StorePaths, name: string): string | undefined {

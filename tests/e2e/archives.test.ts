@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { layer, pushImage } from "../setup/image.ts";
 import { busyboxLayer } from "../setup/images.ts";
 import { type Entry, tar } from "../setup/tar.ts";
@@ -69,17 +69,33 @@ describe("hb save", () => {
     await box.hb(["clean", "--all"], { env: changed });
   });
 
-  test("refuses a layer whose tar has one name twice, and leaves no file", async () => {
+  test("writes a tar that has one name twice, and one after another pull", async () => {
     const twice = [
       { name: "f", data: "one" },
       { name: "f", data: "two" },
     ];
+    const [image, output] = [`${registry}/twice:1`, box.path("twice.tar")];
     await pushImage(registry, "twice:1", [busyboxLayer(), layer(twice)], { config });
-    await box.hb(["pull", "-q", `${registry}/twice:1`]);
-    const output = box.path("twice.tar");
-    const said = await box.failure(1, ["save", "-o", output, `${registry}/twice:1`]);
-    expect(said).toContain("how its tar was is not known");
+    await box.hb(["pull", "-q", image]);
+    const recipe = box.path("store", "layers", digestOf(tar(twice)), "recipe");
+    rmSync(recipe); // as an hb without them would leave it
+    const said = await box.failure(1, ["save", "-o", output, image]);
+    expect(said).toMatch(/how its tar was is not known; pull its image again/);
     expect(readdirSync(box.folder).filter((name) => name.startsWith("twice"))).toEqual([]);
+    expect((await box.hb(["pull", "-q", image])).status).toBe(0);
+    expect(await box.hb(["save", "-o", output, image])).toMatchObject({ status: 0 });
+    expect(await box.output(image, "cat", "/f")).toBe("two");
+    rmSync(output);
+  });
+
+  test("refuses a tar that replaces more than a layer keeps, and leaves no file", async () => {
+    const [image, output] = [`${registry}/again:1`, box.path("again.tar")];
+    const again = layer(Array.from({ length: 1002 }, (_, n) => ({ name: "f", data: `${n}` })));
+    await pushImage(registry, "again:1", [busyboxLayer(), again], { config });
+    await box.hb(["pull", "-q", image]);
+    expect(await box.output(image, "cat", "/f")).toBe("1001");
+    expect(await box.failure(1, ["save", "-o", output, image])).toContain("replaces more");
+    expect(readdirSync(box.folder).filter((name) => name.startsWith("again"))).toEqual([]);
   });
 });
 

@@ -60,6 +60,11 @@ describe("hb push", () => {
         await box.hb(["images", "-q", "--no-trunc", target], { env: there }),
       ];
       expect(ids[1]?.stdout).toBe(ids[0]?.stdout ?? "");
+      const { layers } = (await (await manifestOf(`other/${name}`)).json()) as {
+        readonly layers: readonly { readonly mediaType: string }[];
+      };
+      const expected = compression === "none" ? "gzip" : compression;
+      expect(layers[1]?.mediaType).toEndWith(`tar+${expected}`);
       // The same bytes come out every time.
       const again = await box.hb(["push", "-q", `elsewhere.test/${name}:1`, `${target}-again`]);
       expect(again.stdout).toBe(pushed.stdout);
