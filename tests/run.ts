@@ -125,7 +125,8 @@ async function runStage(stage: Stage, filter: string): Promise<Outcome> {
 
 async function main(argv: readonly string[]): Promise<number> {
   const mustWork = argv.includes("--must-work") || process.env.HB_TEST_MUST_WORK === "1";
-  const filter = argv.find((argument) => !argument.startsWith("-")) ?? "";
+  const [filter = "", second] = argv.filter((argument) => !argument.startsWith("-"));
+  if (second !== undefined) throw new Error(`one filter at a time: "${second}" is left`);
   const outcomes = [await runStage(setUp, filter)];
   for (const stage of selectStages(filter)) {
     const outcome = await runStage(stage, filter);

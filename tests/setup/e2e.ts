@@ -71,6 +71,8 @@ function testFiles(root: string, filter: string): string[] {
   const folder = join(root, "tests/e2e");
   const files = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
   const wanted = files.filter((name) => join("tests/e2e", name).includes(filter));
+  // Without a file bun would run them all.
+  if (wanted.length === 0) throw new Error(`no file has "${filter}"`);
   return wanted.sort().map((name) => `./tests/e2e/${name}`);
 }
 
