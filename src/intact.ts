@@ -6,12 +6,11 @@
 
 import { HbError } from "./errors.ts";
 import { runHelper } from "./helper/binary.ts";
-import { parseDigest } from "./image/digest.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
 import { printNotice } from "./output.ts";
 import { settleLayer, unsettledLayers } from "./store/boot.ts";
 import { discardLayers, HeldLayers, lacksRecipe, layerDefect } from "./store/layers.ts";
-import { layerSource, type StorePaths } from "./store/layout.ts";
+import { layerDiffID, layerSource, type StorePaths } from "./store/layout.ts";
 
 /** Where layers are and how the helper gets at them. */
 export interface LayerAccess {
@@ -101,7 +100,8 @@ async function lossesOf(
 
 /** Whether the layer's files make the very tar they came from. */
 async function isSame(name: string, { store, mapFlags }: LayerAccess): Promise<boolean> {
-  const diffID = parseDigest(`${name.length === 64 ? "sha256" : "sha512"}:${name}`);
+  const diffID = layerDiffID(name);
+  if (diffID === undefined) return false; // a patch has no tar
   const { signal } = new AbortController();
   const tar = rebuildLayer({ layer: layerSource(store, name), diffID, mapFlags, signal });
   try {

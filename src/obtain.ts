@@ -84,13 +84,13 @@ async function findOrPull(
   places: Places,
 ): Promise<Found> {
   const { store } = places;
-  const found = wanted.pull === "always" ? undefined : findStoredImage(store, reference, platform);
+  const isWanted = wanted.pull !== "always";
+  const found = isWanted ? findStoredImage(store, reference, platform) : undefined;
   if (found !== undefined) {
     noteUse(found);
     return { record: found.record, store };
   }
   const others = await otherStores(wanted);
-  const isWanted = wanted.pull !== "always";
   const there = isWanted ? await borrow(others, reference, platform, places) : undefined;
   if (there !== undefined) return there;
   if (wanted.pull === "never") {

@@ -12,11 +12,11 @@ import { closeSync } from "node:fs";
 import { HbError } from "./errors.ts";
 import { type Layer, pairLayers, parseConfig } from "./image/config.ts";
 import type { Descriptor } from "./image/descriptor.ts";
-import { type Digest, digestHex, digestOf, parseDigest, shortDigest } from "./image/digest.ts";
+import { type Digest, digestHex, digestOf, shortDigest } from "./image/digest.ts";
 import { type Manifest, parseDocument } from "./image/manifest.ts";
 import { compressedType, layerCompression } from "./image/media-type.ts";
 import { familiarName, parseReference, type Reference } from "./image/reference.ts";
-import { compress } from "./layer/compress.ts";
+import { compressInto } from "./layer/compress.ts";
 import { rebuildLayer } from "./layer/rebuild.ts";
 import { openProgress, type PullProgress, silentProgress } from "./output/progress.ts";
 import { writeChunk } from "./output/sink.ts";
@@ -230,15 +230,8 @@ async function writeCompressed(
   wanted: string,
 ): Promise<Pick<Descriptor, "mediaType" | "digest" | "size">> {
   const mediaType = compressedType(wanted);
-  const hash = new Bun.CryptoHasher("sha256");
-  let size = 0;
   const compression = layerCompression(mediaType) ?? "none";
-  for await (const chunk of compress(tar, compression)) {
-    hash.update(chunk);
-    size += chunk.length;
-    await writeChunk(fd, chunk);
-  }
-  return { mediaType, digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
+  return { mediaType, ...(await compressInto((chunk) => writeChunk(fd, chunk), tar, compression)) };
 }
 
 /** The manifest with the layers' digests as they are there; the very bytes if nothing changed. */

@@ -8,7 +8,7 @@
 
 import { HbError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
-import { type Digest, digestHex, digestOf, isDigest } from "../image/digest.ts";
+import { type Digest, digestHex, digestOf } from "../image/digest.ts";
 import { expectArray, expectObject, type JsonObject, parseJson } from "../image/json.ts";
 import { parseDocument } from "../image/manifest.ts";
 import { dockerManifest, ociConfig, ociManifest } from "../image/media-type.ts";
@@ -16,7 +16,7 @@ import type { Platform } from "../image/platform.ts";
 import { readBlob } from "../store/blobs.ts";
 import { listImages } from "../store/images.ts";
 import { layerSize } from "../store/layers.ts";
-import type { StorePaths } from "../store/layout.ts";
+import { layerDiffID, type StorePaths } from "../store/layout.ts";
 import { layerType } from "./layout.ts";
 import { type MadeImage, madeImage, type TarFile, tarDigest } from "./made.ts";
 
@@ -68,8 +68,8 @@ export function baseOfLayers(
   platform: Platform,
 ): BaseImage {
   const diffIDs = layers.toReversed().flatMap((name) => {
-    const digest = `${name.length === 128 ? "sha512" : "sha256"}:${name}`;
-    return isDigest(digest) ? [digest] : []; // a patch is no layer of the image
+    const digest = layerDiffID(name);
+    return digest === undefined ? [] : [digest];
   });
   const descriptors = diffIDs.map((digest) => {
     return { mediaType: layerType("none"), digest, size: layerSize(store, digestHex(digest)) };

@@ -27,11 +27,10 @@ import {
   digestHex,
   digestMatches,
   isDigest,
-  parseDigest,
   shortDigest,
 } from "../image/digest.ts";
 import { parseDocument } from "../image/manifest.ts";
-import { compress } from "../layer/compress.ts";
+import { compressInto } from "../layer/compress.ts";
 import { rebuildLayer } from "../layer/rebuild.ts";
 import type { PullProgress } from "../output/progress.ts";
 import { writeChunk } from "../output/sink.ts";
@@ -252,19 +251,12 @@ async function writeLayer(
   directory: string,
   tar: AsyncIterable<Uint8Array>,
 ): Promise<ExportedFile> {
-  const hash = new Bun.CryptoHasher("sha256");
   const temporary = newTemporary(directory);
   const fd = openSync(temporary, "wx", 0o666);
-  let size = 0;
   try {
-    for await (const chunk of compress(tar, "zstd")) {
-      hash.update(chunk);
-      size += chunk.length;
-      await writeChunk(fd, chunk);
-    }
-    const digest = parseDigest(`sha256:${hash.digest("hex")}`);
-    renameSync(temporary, placeOf(directory, digest));
-    return { digest, size };
+    const file = await compressInto((chunk) => writeChunk(fd, chunk), tar, "zstd");
+    renameSync(temporary, placeOf(directory, file.digest));
+    return file;
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;

@@ -1,6 +1,7 @@
 /** A tar stream compressed, always to the same bytes from the same tar. */
 
 import { createGzip, createZstdCompress } from "node:zlib";
+import { type Digest, parseDigest } from "../image/digest.ts";
 import type { Compression } from "../image/media-type.ts";
 
 const CHUNK_BYTES = 1 << 20;
@@ -32,6 +33,22 @@ export async function* compress(
   feeding.catch(() => undefined); // awaited below; until then it arrives by way of the engine
   yield* engine as AsyncIterable<Uint8Array>;
   await feeding;
+}
+
+/** The same into `write`, a chunk at a time; what it came to. */
+export async function compressInto(
+  write: (chunk: Uint8Array) => Promise<void>,
+  tar: AsyncIterable<Uint8Array>,
+  compression: Compression,
+): Promise<{ readonly digest: Digest; readonly size: number }> {
+  const hash = new Bun.CryptoHasher("sha256");
+  let size = 0;
+  for await (const chunk of compress(tar, compression)) {
+    hash.update(chunk);
+    size += chunk.length;
+    await write(chunk);
+  }
+  return { digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
 }
 
 /** The bytes of `tar` in pieces of one size, but for the last; each is good until the next. */

@@ -23,7 +23,7 @@ import {
 import { dirname } from "node:path";
 import { HbError } from "../errors.ts";
 import { allowHelperIn } from "../helper/binary.ts";
-import type { Digest } from "../image/digest.ts";
+import { type Digest, isDigest } from "../image/digest.ts";
 import type { Platform } from "../image/platform.ts";
 import type { Reference } from "../image/reference.ts";
 
@@ -145,6 +145,12 @@ export function layerPath(store: StorePaths, name: string): StorePath {
     throw new HbError(`Cannot use the layer "${name}": that is no layer's name`);
   }
   return within(store.layers, name);
+}
+
+/** The digest that is the layer's name; undefined for a patch, which is no layer of an image. */
+export function layerDiffID(name: string): Digest | undefined {
+  const digest = `${name.length === 128 ? "sha512" : "sha256"}:${name}`;
+  return isDigest(digest) ? digest : undefined;
 }
 
 /**
